@@ -1,0 +1,33 @@
+"""Every error this package raises on purpose.
+
+A message names the file or value at fault and says what to do next; the
+command line prints it as one line and exits with 1.
+"""
+
+
+class S2SuperresError(Exception):
+    """Base class of the package's errors."""
+
+
+class ProductError(S2SuperresError):
+    """The input is not a readable Sentinel-2 product."""
+
+
+class AreaError(S2SuperresError, ValueError):
+    """The area of interest, window or grid asked for cannot be used."""
+
+
+class WeightsError(S2SuperresError):
+    """A weights file is missing, damaged or made for another network."""
+
+
+class InputError(S2SuperresError, ValueError):
+    """An array or option has the wrong shape, dtype or value."""
+
+
+class OutputError(S2SuperresError):
+    """The output cannot be written."""
+
+
+class TrainingError(S2SuperresError):
+    """Training cannot start or go on."""

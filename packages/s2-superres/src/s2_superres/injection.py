@@ -1,0 +1,120 @@
+"""Sharpening by local regression: the answer without any trained weights.
+
+One scale down, where both sides are known, the detail of the coarse bands is
+regressed on the detail of the fine ones in a Gaussian window around each pixel; the
+coefficients then carry the detail of the fine grid (high-pass injection, as in the
+pansharpening literature: Aiazzi et al. 2002, doi 10.1109/TGRS.2002.803623).
+
+Everything is a filter of finite support or a per-pixel solve, so the result at a
+pixel does not depend on how an image is cut into windows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from s2_superres.degradation import degradation_taps
+from s2_superres.operators import (
+    Tensor,
+    bilinear_taps,
+    blur,
+    degrade,
+    depth_to_space,
+    space_to_depth,
+    upsample,
+)
+
+#: The Gaussian window in coarse pixels, and where it is cut.
+WINDOW_SIGMA = 2.0
+WINDOW_RADIUS = 6
+#: Ridge: a share of the mean variance of the guides, and a floor in (DN / 2000)^2
+#: that stands for two DN of noise.
+RIDGE_SHARE = 0.1
+RIDGE_FLOOR = 1e-6
+
+
+def inject(guide: Tensor, coarse: Tensor, ratio: int) -> Tensor:
+    """Sharpen `coarse` with the detail of `guide`.
+
+    Parameters
+    ----------
+    guide : tensor, shape (batch, rows, cols, guides)
+    coarse : tensor, shape (batch, rows / ratio, cols / ratio, bands)
+    ratio : int
+
+    Returns
+    -------
+    tensor, shape (batch, rows, cols, bands)
+    """
+    guide_coarse = degrade(guide, ratio)
+    smooth = smoothing_taps(ratio)
+    x = guide_coarse - blur(guide_coarse, smooth)
+    y = coarse - blur(coarse, smooth)
+    coefficients = _regress(x, y)
+    detail = space_to_depth(guide - upsample(guide_coarse, ratio), ratio)
+    guides = guide.shape[-1]
+    phases = []
+    for phase in range(ratio * ratio):
+        part = detail[..., phase * guides : (phase + 1) * guides]
+        phases.append(
+            sum(
+                part[..., g : g + 1] * coefficients[g] for g in range(guides)
+            )
+        )
+    return upsample(coarse, ratio) + depth_to_space(ops.concatenate(phases, -1), ratio)
+
+
+def smoothing_taps(ratio: int) -> NDArray[np.float64]:
+    """What degrading and interpolating back does to a line, averaged over the phases.
+
+    The plain round trip depends on where its blocks begin; the average is a filter, so
+    that windows of an image may begin anywhere.
+    """
+    down, up = np.array(degradation_taps(ratio)), bilinear_taps(ratio)
+    margin = (down.size - ratio) // 2
+    reach = 2 * ratio + margin
+    taps = np.zeros(2 * reach + 1)
+    for phase in range(ratio):
+        for shift in (-1, 0, 1):
+            first = ratio * shift - margin - phase
+            taps[reach + first : reach + first + down.size] += up[phase, shift + 1] * down
+    return taps / ratio
+
+
+def _regress(x: Tensor, y: Tensor) -> list[Tensor]:
+    """Solve the windowed normal equations; one (batch, rows, cols, bands) per guide."""
+    n = x.shape[-1]
+    offsets = np.arange(-WINDOW_RADIUS, WINDOW_RADIUS + 1)
+    taps = np.exp(-0.5 * (offsets / WINDOW_SIGMA) ** 2)
+    taps /= taps.sum()
+    pairs = [(i, j) for i in range(n) for j in range(i + 1)]
+    products = [x[..., i : i + 1] * x[..., j : j + 1] for i, j in pairs]
+    products += [x[..., i : i + 1] * y for i in range(n)]
+    means = blur(ops.concatenate(products, -1), taps)
+    a = {pair: means[..., k : k + 1] for k, pair in enumerate(pairs)}
+    bands = y.shape[-1]
+    b = [means[..., len(pairs) + i * bands : len(pairs) + (i + 1) * bands] for i in range(n)]
+    ridge = RIDGE_SHARE * sum(a[i, i] for i in range(n)) / n + RIDGE_FLOOR
+    for i in range(n):
+        a[i, i] = a[i, i] + ridge
+    return _cholesky_solve(a, b)
+
+
+def _cholesky_solve(a: dict[tuple[int, int], Tensor], b: list[Tensor]) -> list[Tensor]:
+    """Solve one small positive definite system per pixel, unrolled over its size."""
+    n = len(b)
+    low: dict[tuple[int, int], Tensor] = {}
+    for i in range(n):
+        for j in range(i + 1):
+            rest = a[i, j] - sum(low[i, k] * low[j, k] for k in range(j))
+            low[i, j] = ops.rsqrt(rest) if i == j else rest * low[j, j]
+    # The diagonal of `low` holds reciprocals.
+    z: list[Tensor] = []
+    for i in range(n):
+        z.append((b[i] - sum(low[i, k] * z[k] for k in range(i))) * low[i, i])
+    out: list[Tensor] = [None] * n
+    for i in reversed(range(n)):
+        out[i] = (z[i] - sum(low[k, i] * out[k] for k in range(i + 1, n))) * low[i, i]
+    return out

@@ -1,0 +1,258 @@
+"""The networks: what goes in, what comes out, and the graphs between.
+
+All take the bands at their own grids, as scaled reflectance ``(DN + offset) / 2000``
+in band-last order, and return the sharpened bands at 10 m in the same scale.
+
+dsen2, vdsen2
+    Lanaras et al. 2018 (arXiv 1803.04271): a residual network on the 10 m grid.
+compact
+    A residual network on the 20 m grid, with the 10 m bands folded into channels:
+    the same depth and width for a quarter of the operations. The untrained
+    regression of `s2_superres.injection` is its base and one of its inputs.
+
+A last layer may make the result consistent with the measured band, see
+`s2_superres.operators.project`; it has no weights, so it can be switched off, or put
+behind any weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from s2_superres.bands import BANDS_20M, BANDS_60M, Band
+from s2_superres.errors import WeightsError
+
+#: DN per unit of a network's input and output.
+SCALE = 2000.0
+FAMILIES = ("compact", "dsen2", "vdsen2")
+PRECISIONS = ("float32", "bfloat16")
+
+# The supports below are counted in pixels of the grid that the module works on.
+_BODY_HEAD_AND_TAIL = 2
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Everything that defines a network's graph.
+
+    Attributes
+    ----------
+    family : {"compact", "dsen2", "vdsen2"}
+    resolution : {20, 60}
+        Resolution in metres of the bands that it brings to 10 m.
+    features, blocks : int
+        Channels of the body and number of its residual blocks.
+    consistent : bool
+        Whether the projection is the last layer.
+    trained : bool
+        False leaves the body out: the local regression alone (compact only).
+    """
+
+    family: str
+    resolution: int
+    features: int = 128
+    blocks: int = 6
+    consistent: bool = True
+    trained: bool = True
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES or self.resolution not in (20, 60):
+            raise WeightsError(
+                f"unknown network {self.family!r} for {self.resolution} m: choose one of "
+                f"{', '.join(FAMILIES)} for 20 or 60"
+            )
+        if self.features < 1 or self.blocks < 0:
+            raise WeightsError("a network needs 1 or more features and 0 or more blocks")
+
+    @property
+    def ratio(self) -> int:
+        """10 m pixels per pixel of the bands that are sharpened."""
+        return self.resolution // 10
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Resolutions of the inputs, in order."""
+        return (10, 20) if self.resolution == 20 else (10, 20, 60)
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """The output bands, in order."""
+        return BANDS_20M if self.resolution == 20 else BANDS_60M
+
+    @property
+    def halo(self) -> int:
+        """Support of the network in 10 m pixels, rounded up to a multiple of 6.
+
+        An output pixel depends on no input pixel, of any resolution, that lies
+        wholly farther away (Chebyshev distance).
+        """
+        if self.family == "compact":
+            body = 2 * (2 * self.blocks + _BODY_HEAD_AND_TAIL) if self.trained else 0
+            support = _injection_support(self.resolution) + body + 2
+        else:
+            support = 2 * self.blocks + _BODY_HEAD_AND_TAIL + 2 * self.ratio
+        if self.consistent:
+            support += _projection_support(self.ratio)
+        return -(-support // 6) * 6
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> NetworkSpec:
+        """Rebuild a spec; unknown fields mean a file from a newer version."""
+        known = {field.name for field in fields(cls)}
+        if not set(values) <= known:
+            unknown = ", ".join(sorted(set(values) - known))
+            raise WeightsError(
+                f"the network has settings this version does not know ({unknown}): "
+                "update s2-superres"
+            )
+        return cls(**values)
+
+
+def dsen2_spec(resolution: int, *, family: str = "dsen2", consistent: bool = True) -> NetworkSpec:
+    """Return the published DSen2 (6 x 128) or VDSen2 (32 x 256)."""
+    features, blocks = (256, 32) if family == "vdsen2" else (128, 6)
+    return NetworkSpec(family, resolution, features, blocks, consistent)
+
+
+def compact_spec(resolution: int, *, consistent: bool = True) -> NetworkSpec:
+    """Return the compact network."""
+    return NetworkSpec("compact", resolution, consistent=consistent)
+
+
+def _projection_support(ratio: int) -> int:
+    from s2_superres.degradation import degradation_taps, projection_taps
+
+    margin = (len(degradation_taps(ratio)) - ratio) // 2
+    reach = projection_taps(ratio).shape[1] // 2
+    return ratio * (reach + 1) + margin
+
+
+def _injection_support(resolution: int) -> int:
+    from s2_superres.degradation import degradation_taps
+    from s2_superres.injection import WINDOW_RADIUS, smoothing_taps
+
+    ratio = 2
+    margin = (len(degradation_taps(ratio)) - ratio) // 2
+    coarse = WINDOW_RADIUS + smoothing_taps(ratio).size // 2 + 1
+    support = ratio * coarse + margin
+    return support if resolution == 20 else support + 12
+
+
+def build_network(spec: NetworkSpec, precision: str = "float32") -> Any:
+    """Build the Keras model of a spec, with untrained weights.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    precision : {"float32", "bfloat16"}
+        Arithmetic of the convolutions; what is added to the interpolated band stays
+        in float32 either way.
+
+    Returns
+    -------
+    keras.Model
+        Inputs ``(batch, rows, cols, 4)`` and ``(batch, rows / 2, cols / 2, 6)``, for
+        60 m also ``(batch, rows / 6, cols / 6, 2)``; output
+        ``(batch, rows, cols, bands)``; all float32. Rows and columns are free, in
+        multiples of 2, for 60 m of 6.
+    """
+    import keras
+
+    from s2_superres.layers import Consistent, Upsample
+
+    if precision not in PRECISIONS:
+        raise WeightsError(f"unknown precision {precision!r}: choose float32 or bfloat16")
+    channels = {10: 4, 20: 6, 60: 2}
+    inputs = [
+        keras.Input((None, None, channels[r]), name=f"x{r}", dtype="float32")
+        for r in spec.inputs
+    ]
+    graph = _Graph(spec, "mixed_bfloat16" if precision == "bfloat16" else "float32")
+    if spec.family != "compact":
+        ups = [Upsample(r // 10, name=f"up{r}", dtype="float32")(x)
+               for r, x in zip(spec.inputs[1:], inputs[1:], strict=True)]
+        stacked = keras.layers.Concatenate(name="stack", dtype="float32")([inputs[0], *ups])
+        y = graph.body(stacked, len(spec.bands))
+        y = keras.layers.Add(name="residual", dtype="float32")([ups[-1], y])
+    else:
+        y = _compact(spec, graph, inputs)
+    if spec.consistent:
+        y = Consistent(spec.ratio, name="consistent", dtype="float32")([y, inputs[-1]])
+    return keras.Model(inputs, y, name=f"{spec.family}_{spec.resolution}m")
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """Layers of a residual body, with the names that the weights are stored under."""
+
+    spec: NetworkSpec
+    policy: str
+
+    def conv(self, x: Any, features: int, name: str, **options: Any) -> Any:
+        import keras
+
+        options = {"kernel_initializer": "he_uniform", "dtype": self.policy, **options}
+        return keras.layers.Conv2D(features, 3, padding="same", name=name, **options)(x)
+
+    def body(self, x: Any, outputs: int, **tail: Any) -> Any:
+        """Head, residual blocks scaled by 0.1, tail; the tail stays in float32."""
+        import keras
+
+        from s2_superres.layers import Scale
+
+        x = self.conv(x, self.spec.features, "head", activation="relu")
+        for i in range(self.spec.blocks):
+            y = self.conv(x, self.spec.features, f"block{i}_conv1", activation="relu")
+            y = self.conv(y, self.spec.features, f"block{i}_conv2")
+            y = Scale(0.1, name=f"block{i}_scale", dtype=self.policy)(y)
+            x = keras.layers.Add(name=f"block{i}", dtype=self.policy)([x, y])
+        return self.conv(x, outputs, "tail", dtype="float32", **tail)
+
+
+#: Details are small beside reflectances: bring them to the same order for the body.
+_DETAIL_GAIN = 8.0
+
+
+def _compact(spec: NetworkSpec, graph: _Graph, inputs: list[Any]) -> Any:
+    import keras
+
+    from s2_superres.layers import Degrade, Fold, Injection, Scale, Unfold, Upsample
+
+    def subtract(a: Any, b: Any, name: str) -> Any:
+        return keras.layers.Subtract(name=name, dtype="float32")([a, b])
+
+    def detail(x: Any, name: str) -> Any:
+        return Scale(_DETAIL_GAIN, name=name, dtype="float32")(Fold(2, name=f"{name}_fold")(x))
+
+    fine, measured = inputs[0], inputs[-1]
+    interpolated = Upsample(spec.ratio, name="up")(measured)
+    if spec.resolution == 60:
+        guide = keras.layers.Concatenate(name="guide", dtype="float32")(
+            [fine, Upsample(2, name="up20")(inputs[1])]
+        )
+    else:
+        guide = fine
+    base = Injection(spec.ratio, name="injection")([guide, measured])
+    if not spec.trained:
+        return base
+    smooth = Upsample(2, name="up_smooth")(Degrade(2, name="smooth")(fine))
+    stacked = [
+        Fold(2, name="fold")(fine),
+        inputs[1],
+        detail(subtract(fine, smooth, "fine_detail"), "fine_gain"),
+        detail(subtract(base, interpolated, "injected_detail"), "injected_gain"),
+    ]
+    if spec.resolution == 60:
+        stacked.append(Fold(2, name="fold60")(interpolated))
+    stack = keras.layers.Concatenate(name="stack", dtype="float32")(stacked)
+    outputs = 4 * len(spec.bands)
+    y = graph.body(stack, outputs, kernel_initializer="zeros")
+    skip = graph.conv(stack, outputs, "skip", kernel_initializer="zeros", dtype="float32")
+    y = keras.layers.Add(name="tail_and_skip", dtype="float32")([y, skip])
+    y = Unfold(2, name="unfold")(y)
+    return keras.layers.Add(name="residual", dtype="float32")([base, y])

@@ -1,0 +1,138 @@
+"""From digital numbers to the networks' scale and back.
+
+Sentinel-2's digital number is ``reflectance * 10000 - offset`` with an offset
+of -1000 from processing baseline 04.00 on (`RADIO_ADD_OFFSET`,
+`BOA_ADD_OFFSET`) and 0 before. The networks see ``(DN + offset) / 2000``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from s2_superres.bands import BY_RESOLUTION
+
+#: Digital numbers per unit of the networks' scale.
+SCALE = 2000.0
+#: The reflectance, times 10000, that stands for a saturated pixel: more than a
+#: cloud's, far below the 6.5 that 65535 would read as and ring from.
+SATURATED_INPUT = 20000.0
+
+
+@dataclass(frozen=True)
+class Radiometry:
+    """How one image writes its reflectances.
+
+    Attributes
+    ----------
+    offsets : mapping
+        Per resolution, what to add to each band's digital numbers, in the
+        order of `BY_RESOLUTION`.
+    nodata : float or None
+        The digital number that means no data; NaN always does.
+    saturated : float or None
+        The digital number that means saturated.
+    dtype : dtype
+        Of the output. An integer type is rounded and clipped; 0 (or whatever
+        means no data or saturated) is never given to a pixel that is neither.
+    """
+
+    offsets: Mapping[int, tuple[float, ...]]
+    nodata: float | None = 0.0
+    saturated: float | None = 65535.0
+    dtype: DTypeLike = np.uint16
+
+    @classmethod
+    def uniform(
+        cls,
+        offset: float,
+        nodata: float | None = 0.0,
+        saturated: float | None = 65535.0,
+        dtype: DTypeLike = np.uint16,
+    ) -> Radiometry:
+        """The same offset for every band."""
+        offsets = {
+            res: (float(offset),) * len(bands) for res, bands in BY_RESOLUTION.items()
+        }
+        return cls(offsets, nodata, saturated, dtype)
+
+    def _offset(self, resolution: int) -> NDArray[np.float32]:
+        return np.asarray(self.offsets[resolution], np.float32)[:, None, None]
+
+    def valid(self, dn: NDArray[Any]) -> NDArray[np.bool_]:
+        """Where there is data."""
+        valid = np.ones(dn.shape, np.bool_)
+        if self.nodata is not None:
+            valid &= dn != self.nodata
+        if dn.dtype.kind == "f":
+            valid &= np.isfinite(dn)
+        return valid
+
+    def is_saturated(self, dn: NDArray[Any]) -> NDArray[np.bool_]:
+        """Where the sensor was saturated."""
+        if self.saturated is None:
+            return np.zeros(dn.shape, np.bool_)
+        return np.asarray(dn == self.saturated)
+
+    def to_scaled(self, dn: NDArray[Any], resolution: int) -> NDArray[np.float32]:
+        """``(bands, rows, cols)`` digital numbers in the networks' scale, float32.
+
+        A saturated pixel becomes `SATURATED_INPUT`.
+        """
+        reflectance = dn.astype(np.float32) + self._offset(resolution)
+        saturated = self.is_saturated(dn)
+        if saturated.any():
+            reflectance[saturated] = SATURATED_INPUT
+        reflectance /= np.float32(SCALE)
+        return reflectance
+
+    def to_dn(
+        self,
+        scaled: NDArray[np.float32],
+        resolution: int,
+        valid: NDArray[np.bool_],
+        saturated: NDArray[np.bool_],
+    ) -> NDArray[Any]:
+        """The reverse, for a network's output.
+
+        Parameters
+        ----------
+        scaled : ndarray of float32, shape (bands, rows, cols)
+        resolution : int
+            The resolution the bands were measured at: 20 or 60.
+        valid : ndarray of bool, shape (rows, cols)
+            Elsewhere the output is no data (NaN if there is no such number).
+        saturated : ndarray of bool, shape (bands, rows, cols)
+            Here the output is the saturated value.
+        """
+        dn = scaled * np.float32(SCALE) - self._offset(resolution)
+        dtype = np.dtype(self.dtype)
+        if dtype.kind in "iu":
+            dn = self._rounded(dn, dtype)
+        else:
+            dn = dn.astype(dtype, copy=False)
+        if self.saturated is not None:
+            dn[saturated] = self.saturated
+        dn[:, ~valid] = np.nan if self.nodata is None else self.nodata
+        return dn
+
+    def _rounded(self, dn: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
+        info = np.iinfo(dtype)
+        low, high = int(info.min), int(info.max)
+        reserved = {
+            int(v) for v in (self.nodata, self.saturated) if v is not None and v == v
+        }
+        while low in reserved:
+            low += 1
+        while high in reserved:
+            high -= 1
+        # In float64, where every 32-bit bound is exact.
+        rounded = np.clip(np.rint(dn.astype(np.float64)), low, high).astype(dtype)
+        for value in sorted(reserved):
+            if low < value < high:
+                rounded[rounded == value] = value + 1
+        return rounded

@@ -1,0 +1,14 @@
+"""Hypothesis profiles for every suite of the repository."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# A shared machine makes single examples slow without anything being wrong, hence no deadline.
+slow_is_fine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", slow_is_fine, max_examples=50)
+# Continuous integration repeats the same examples, so that a red run can be run again.
+settings.register_profile("ci", slow_is_fine, max_examples=100, derandomize=True, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))

@@ -1,0 +1,161 @@
+"""Everything a developer or continuous integration runs.
+
+``nox --list`` prints the sessions, ``nox -s tests`` runs one, and what follows ``--`` is passed
+on to the tool, as in ``nox -s tests -- -k ssim``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.10.16"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_missing_interpreters = "GITHUB_ACTIONS" in os.environ
+
+ROOT = Path(__file__).parent
+PYTHONS = ("3.11", "3.12", "3.13")
+AT_HAND = f"{sys.version_info.major}.{sys.version_info.minor}"
+#: The interpreter that runs nox; where TensorFlow does not support it yet, the newest it supports.
+PYTHON = None if AT_HAND in PYTHONS else PYTHONS[-1]
+
+METRICS = "image-similarity-measures"
+SUPERRES = "s2-superres"
+GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
+QUIET_TENSORFLOW = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+def install(session: nox.Session, *packages: str, groups: tuple[str, ...] = ()) -> None:
+    """Install packages of this repository, not editable, and groups of requirements."""
+    arguments = [f"./packages/{package}" for package in packages]
+    if session.venv_backend == "uv":
+        # uv would take a wheel built before the last edit from its cache.
+        arguments += [f"--reinstall-package={package}" for package in packages]
+    session.install(*arguments, *nox.project.dependency_groups(GROUPS, *groups))
+    if packages:
+        ensure_opencv(session)
+
+
+def ensure_opencv(session: nox.Session) -> None:
+    """Replace OpenCV by its headless build where the system lacks the libraries for windows."""
+    probe = "try:\n import cv2\n print('ok')\nexcept ImportError as error:\n print(error)"
+    answer = str(session.run("python", "-c", probe, silent=True)).strip()
+    if answer != "ok":
+        session.log(f"OpenCV cannot be loaded ({answer}): installing opencv-python-headless")
+        uninstall = ("uv", "pip") if session.venv_backend == "uv" else ("pip",)
+        confirm = () if session.venv_backend == "uv" else ("--yes",)
+        session.run(*uninstall, "uninstall", *confirm, "opencv-python", silent=True)
+        session.install("opencv-python-headless")
+
+
+def run_suites(session: nox.Session) -> None:
+    """Test with one version of Python, each suite against no more packages than it may need."""
+    # With a selection such as `-k ssim` a suite may have nothing to run (pytest's status 5).
+    codes = [0, 5] if session.posargs else [0]
+    install(session, METRICS, groups=("test",))
+    session.run("pytest", f"packages/{METRICS}/tests", *session.posargs, success_codes=codes)
+    install(session, METRICS, SUPERRES)
+    for suite in (f"packages/{SUPERRES}/tests", "tests"):
+        session.run("pytest", suite, *session.posargs, env=QUIET_TENSORFLOW, success_codes=codes)
+
+
+@nox.session(python=PYTHON)
+def tests(session: nox.Session) -> None:
+    """Test both packages, and the two together, with the Python that runs nox."""
+    run_suites(session)
+
+
+for version in PYTHONS:
+    nox.session(name=f"tests-{version}", python=version, download_python="never")(run_suites)
+
+
+@nox.session(python=PYTHON)
+def coverage(session: nox.Session) -> None:
+    """Measure which lines the suites run, and ask for 95 % of the metrics package."""
+    install(session, METRICS, SUPERRES, groups=("coverage",))
+    for package, module, least in (
+        (METRICS, "image_similarity_measures", 95),
+        (SUPERRES, "s2_superres", 0),
+    ):
+        session.run(
+            "pytest",
+            f"packages/{package}/tests",
+            f"--cov={module}",
+            f"--cov-fail-under={least}",
+            *session.posargs,
+            env=QUIET_TENSORFLOW,
+        )
+
+
+@nox.session(python=PYTHON)
+def lint(session: nox.Session) -> None:
+    """Check style and formatting; ``-- --fix`` mends what can be mended."""
+    install(session, groups=("lint",))
+    fix = "--fix" in session.posargs
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", *(() if fix else ("--check",)))
+
+
+@nox.session(python=PYTHON)
+def types(session: nox.Session) -> None:
+    """Check the types of both packages and of code that uses them."""
+    install(session, METRICS, SUPERRES, groups=("types",))
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def build(session: nox.Session) -> None:
+    """Build the sdist and the wheel of both packages, or of those named, into dist/."""
+    install(session, groups=("build",))
+    for old in ROOT.glob("dist/*"):
+        old.unlink()
+    for package in session.posargs or (METRICS, SUPERRES):
+        session.run("python", "-m", "build", "--outdir", "dist", f"packages/{package}", silent=True)
+    files = sorted(str(path) for path in ROOT.glob("dist/*"))
+    session.run("twine", "check", "--strict", *files)
+
+
+@nox.session(python=PYTHON, requires=["build"])
+def wheel(session: nox.Session) -> None:
+    """Install the built wheels into a clean environment and use them away from the checkout."""
+    session.install(*(str(path) for path in sorted(ROOT.glob("dist/*.whl"))))
+    ensure_opencv(session)
+    session.chdir(session.create_tmp())
+    session.run("python", "-c", "import image_similarity_measures, s2_superres")
+    session.run(METRICS, "--help", silent=True)
+    session.run(METRICS, *example_pair(), "--metric", "all")
+    session.run(
+        "python", "-c", "from s2_superres.bands import BANDS; print(*(b.name for b in BANDS))"
+    )
+
+
+def example_pair() -> tuple[str, ...]:
+    """The options that name the example images."""
+    folder = ROOT / "examples"
+    return (
+        f"--org-img-path={folder / 'reference.tif'}",
+        f"--pred-img-path={folder / 'upsampled.tif'}",
+    )
+
+
+@nox.session(python=PYTHON)
+def demo(session: nox.Session) -> None:
+    """Score a real Sentinel-2 crop against its own 20 m version brought back to 10 m."""
+    install(session, METRICS)
+    session.run(METRICS, *example_pair(), "--metric", "all", "--per-band", "--format", "table")
+
+
+@nox.session(python=PYTHON)
+def docs(session: nox.Session) -> None:
+    """Build the documentation into docs/_build/html and run the code in it."""
+    install(session, METRICS, SUPERRES, groups=("docs",))
+    for builder in ("html", "doctest"):
+        session.run(
+            "sphinx-build",
+            *("-b", builder, "-W", "--keep-going", "-q", "docs", f"docs/_build/{builder}"),
+            env=QUIET_TENSORFLOW,
+        )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from s2_superres.filling import fill_invalid, mirror, reach, read_mirrored
 
 
@@ -13,9 +14,7 @@ from s2_superres.filling import fill_invalid, mirror, reach, read_mirrored
 def test_mirror_is_numpys_symmetric_padding(size: int, before: int, after: int) -> None:
     """Reflection repeats for images smaller than what is asked for."""
     expected = np.pad(np.arange(size), (before, after), mode="symmetric")
-    np.testing.assert_array_equal(
-        mirror(-before, before + size + after, size), expected
-    )
+    np.testing.assert_array_equal(mirror(-before, before + size + after, size), expected)
 
 
 @given(

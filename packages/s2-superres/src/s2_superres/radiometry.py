@@ -7,6 +7,7 @@ of -1000 from processing baseline 04.00 on (`RADIO_ADD_OFFSET`,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +56,7 @@ class Radiometry:
         dtype: DTypeLike = np.uint16,
     ) -> Radiometry:
         """The same offset for every band."""
-        offsets = {
-            res: (float(offset),) * len(bands) for res, bands in BY_RESOLUTION.items()
-        }
+        offsets = {res: (float(offset),) * len(bands) for res, bands in BY_RESOLUTION.items()}
         return cls(offsets, nodata, saturated, dtype)
 
     def _offset(self, resolution: int) -> NDArray[np.float32]:
@@ -111,10 +110,7 @@ class Radiometry:
         """
         dn = scaled * np.float32(SCALE) - self._offset(resolution)
         dtype = np.dtype(self.dtype)
-        if dtype.kind in "iu":
-            dn = self._rounded(dn, dtype)
-        else:
-            dn = dn.astype(dtype, copy=False)
+        dn = self._rounded(dn, dtype) if dtype.kind in "iu" else dn.astype(dtype, copy=False)
         if self.saturated is not None:
             dn[saturated] = self.saturated
         dn[:, ~valid] = np.nan if self.nodata is None else self.nodata
@@ -124,7 +120,7 @@ class Radiometry:
         info = np.iinfo(dtype)
         low, high = int(info.min), int(info.max)
         reserved = {
-            int(v) for v in (self.nodata, self.saturated) if v is not None and v == v
+            int(v) for v in (self.nodata, self.saturated) if v is not None and math.isfinite(v)
         }
         while low in reserved:
             low += 1

@@ -150,6 +150,23 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def bench(session: nox.Session) -> None:
+    """Time the metrics beside version 0.3.6 and other libraries; write the table the docs show."""
+    install(session, METRICS, groups=("bench",))
+    # 0.3.6 needs releases of NumPy and scikit-image that newer versions of Python cannot install.
+    old = Path(session.create_tmp()) / "version-0.3"
+    session.run("uv", "venv", "-q", "--clear", "--python", "3.11", str(old))
+    session.run("uv", "pip", "install", "-q", "--python", str(old), f"{METRICS}==0.3.6")
+    session.run(
+        "python",
+        f"packages/{METRICS}/benchmarks/bench_metrics.py",
+        f"--old-python={old / ('Scripts' if os.name == 'nt' else 'bin') / 'python'}",
+        "--output=docs/performance/metrics.md",
+        *session.posargs,
+    )
+
+
+@nox.session(python=PYTHON)
 def docs(session: nox.Session) -> None:
     """Build the documentation into docs/_build/html and run the code in it."""
     install(session, METRICS, SUPERRES, groups=("docs",))

@@ -89,7 +89,7 @@ class NetworkSpec:
         """
         if self.family == "compact":
             body = 2 * (2 * self.blocks + _BODY_HEAD_AND_TAIL) if self.trained else 0
-            support = _injection_support(self.resolution) + body + 2
+            support = _injection_support(self.ratio) + body + 2
         else:
             support = 2 * self.blocks + _BODY_HEAD_AND_TAIL + 2 * self.ratio
         if self.consistent:
@@ -132,15 +132,15 @@ def _projection_support(ratio: int) -> int:
     return ratio * (reach + 1) + margin
 
 
-def _injection_support(resolution: int) -> int:
+def _injection_support(ratio: int) -> int:
     from s2_superres.degradation import degradation_taps
     from s2_superres.injection import WINDOW_RADIUS, smoothing_taps
 
-    ratio = 2
     margin = (len(degradation_taps(ratio)) - ratio) // 2
-    coarse = WINDOW_RADIUS + smoothing_taps(ratio).size // 2 + 1
-    support = ratio * coarse + margin
-    return support if resolution == 20 else support + 12
+    # The coefficients' window and high-pass, in coarse pixels; the guides at 60 m
+    # include interpolated 20 m bands, worth one coarse pixel more.
+    coarse = WINDOW_RADIUS + smoothing_taps(2).size // 2 + (1 if ratio > 2 else 0)
+    return ratio * (coarse + 1) + margin
 
 
 def build_network(spec: NetworkSpec, precision: str = "float32") -> Any:

@@ -38,6 +38,9 @@ _BLOCK = {10: 1024, 20: 1024, 60: 192}
 Pixels = Callable[[Band, int, int], "NDArray[np.uint16]"] | Mapping[str, "NDArray[np.uint16]"]
 
 
+_WHOLE_TILE = Grid("EPSG:32633", 300000.0, 6200040.0, 10980, 10980)
+
+
 @dataclass(frozen=True)
 class ProductSpec:
     """What a product to be written is.
@@ -63,7 +66,7 @@ class ProductSpec:
 
     level: str = "L1C"
     baseline: str = "05.09"
-    grid: Grid = Grid("EPSG:32633", 300000.0, 6200040.0, 10980, 10980)
+    grid: Grid = _WHOLE_TILE
     tile: str = "T33UUB"
     sensed: datetime = datetime(2023, 6, 15, 10, 20, 21, tzinfo=UTC)
     spacecraft: str = "A"
@@ -175,7 +178,8 @@ def coordinates(band: Band, rows: int, cols: int) -> NDArray[np.uint16]:
     """
     index = BAND_IDS.index(band)
     row, col = np.ogrid[:rows, :cols]
-    return ((row * 241 + col + index * 4441) % 60000 + 1).astype(np.uint16)
+    values: NDArray[np.uint16] = ((row * 241 + col + index * 4441) % 60000 + 1).astype(np.uint16)
+    return values
 
 
 def landscape(band: Band, rows: int, cols: int) -> NDArray[np.uint16]:
@@ -190,7 +194,10 @@ def landscape(band: Band, rows: int, cols: int) -> NDArray[np.uint16]:
     x = (np.arange(cols, dtype=np.float32) + 0.5) * np.float32(step)
     waves = np.sin(y / 61 + index)[:, None] + np.sin(x / 83 - index)[None, :]
     fields = ((y // 37) % 3)[:, None] * ((x // 53) % 4)[None, :]
-    return (1500 + 300 * waves + (250 + 10 * index) * fields).astype(np.uint16)
+    values: NDArray[np.uint16] = (1500 + 300 * waves + (250 + 10 * index) * fields).astype(
+        np.uint16
+    )
+    return values
 
 
 def _write_images(root: Path, spec: ProductSpec, pixels: Pixels, copies: bool) -> Iterator[str]:

@@ -1,0 +1,180 @@
+"""The files of a product, whether they lie in a folder or in a zip.
+
+Names are relative, with ``/`` between their parts. A zip is read where it is:
+its small files through the standard library, its rasters by GDAL.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Protocol
+
+from s2_superres.errors import ProductError
+
+#: No metadata file of a product comes near; a zip can make a gigabyte of a kilobyte.
+MAX_TEXT = 64 * 2**20
+_DAMAGED = "it is damaged or cut off; download it again"
+
+
+class Container(Protocol):
+    """What a product's reader asks of the place where its files lie."""
+
+    @property
+    def label(self) -> str:
+        """What to call it in messages."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every file in it."""
+
+    def size(self, name: str) -> int:
+        """Size of a file in bytes."""
+
+    def read(self, name: str) -> bytes:
+        """Content of a small file."""
+
+    def head(self, name: str, count: int) -> bytes:
+        """First bytes of a file."""
+
+    def gdal_path(self, name: str) -> str:
+        """What GDAL opens."""
+
+    def where(self, name: str) -> str:
+        """How to tell the user of a file."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder with everything below it."""
+
+    root: Path
+
+    @property
+    def label(self) -> str:
+        """Path of the folder."""
+        return str(self.root)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every file below the folder."""
+        try:
+            found = [path for path in self.root.rglob("*") if path.is_file()]
+        except OSError as error:
+            raise ProductError(f"{self.root}: cannot be listed ({error.strerror})") from None
+        return frozenset(path.relative_to(self.root).as_posix() for path in found)
+
+    def size(self, name: str) -> int:
+        """Size of a file in bytes."""
+        return (self.root / name).stat().st_size
+
+    def read(self, name: str) -> bytes:
+        """Content of a small file."""
+        return self._read(name, None)
+
+    def head(self, name: str, count: int) -> bytes:
+        """First bytes of a file."""
+        return self._read(name, count)
+
+    def gdal_path(self, name: str) -> str:
+        """Path of the file."""
+        return str((self.root / name).absolute())
+
+    def where(self, name: str) -> str:
+        """Path of the file."""
+        return str(self.root / name)
+
+    def _read(self, name: str, count: int | None) -> bytes:
+        return _read(lambda: (self.root / name).open("rb"), self.where(name), count)
+
+
+@dataclass(frozen=True)
+class Zip:
+    """A zip file.
+
+    Raises
+    ------
+    ProductError
+        If it is damaged, or a member's name climbs out of it.
+    """
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        for name in self._members:
+            if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/"):
+                raise ProductError(
+                    f"{self.path}: the member {name!r} points outside the zip; do not trust this "
+                    "file, download the product again"
+                )
+
+    @property
+    def label(self) -> str:
+        """Path of the zip."""
+        return str(self.path)
+
+    @cached_property
+    def _members(self) -> dict[str, zipfile.ZipInfo]:
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                return {item.filename: item for item in archive.infolist() if not item.is_dir()}
+        except (zipfile.BadZipFile, EOFError, UnicodeDecodeError):
+            raise ProductError(f"{self.path}: not a readable zip; {_DAMAGED}") from None
+        except OSError as error:
+            raise ProductError(f"{self.path}: cannot be read ({error.strerror})") from None
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every member, without what some systems add when they pack."""
+        return frozenset(
+            name
+            for name in self._members
+            if not name.startswith("__MACOSX/") and not posixpath.basename(name).startswith("._")
+        )
+
+    def size(self, name: str) -> int:
+        """Unpacked size of a member in bytes."""
+        return self._members[name].file_size
+
+    def read(self, name: str) -> bytes:
+        """Content of a small member."""
+        return self._read(name, None)
+
+    def head(self, name: str, count: int) -> bytes:
+        """First bytes of a member."""
+        return self._read(name, count)
+
+    def gdal_path(self, name: str) -> str:
+        """Path in GDAL's virtual file system; the braces allow any name for the zip."""
+        return f"/vsizip/{{{self.path.absolute()}}}/{name}"
+
+    def where(self, name: str) -> str:
+        """Name of the member and of the zip."""
+        return f"{name} in {self.path}"
+
+    def _read(self, name: str, count: int | None) -> bytes:
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                return _read(lambda: archive.open(name), self.where(name), count)
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError):
+            raise ProductError(f"{self.where(name)}: cannot be unpacked; {_DAMAGED}") from None
+
+
+def _read(opened: Callable[[], IO[bytes]], where: str, count: int | None) -> bytes:
+    """Read ``count`` bytes, or everything if it is no more than text should be."""
+    import zlib
+
+    try:
+        with opened() as file:
+            data = file.read(MAX_TEXT + 1 if count is None else count)
+    except OSError as error:
+        raise ProductError(f"{where}: cannot be read ({error.strerror or error})") from None
+    except (EOFError, zlib.error):
+        raise ProductError(f"{where}: cannot be unpacked; {_DAMAGED}") from None
+    if count is None and len(data) > MAX_TEXT:
+        raise ProductError(f"{where}: larger than {MAX_TEXT >> 20} MiB, which no metadata file is")
+    return data

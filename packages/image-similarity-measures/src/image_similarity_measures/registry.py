@@ -57,7 +57,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "issm", "Information theoretic-based statistic similarity measure", "",
             True, 1.0, False, True, True,
-            "edge correlation and joint entropy, weighed against SSIM; identical images stay below 1",
+            "edge correlation and joint entropy, weighed against SSIM; at its best near 1",
         ),
         Metric(
             "psnr", "Peak signal-to-noise ratio", "dB", True, _INF, False, True, True,

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
-from .images import ArrayPair, Block, PairSource
+from . import registry
+from .errors import InputError, SimilarityWarning, UsageError
+from .images import Array, ArrayPair, Block, Mask, PairSource
+from .pixelwise import AngleSum, ErrorSums, decibels
+from .structural import FeatureSimilarity, JointStatistics, information_similarity
+from .tiles import Accumulator, Span, Tile
+from .windowed import StructuralSimilarity, UniversalQuality
 
 __all__ = ["ArrayPair", "Block", "MapSink", "Options", "PairSource", "Score", "Scores", "score"]
+
+# What is computed together depends on the image alone, never on how it is read: with the same
+# operations on the same tiles, results are the same to the last digit.
+_STRIP_ROWS = 128
+_TILE_SAMPLES = 2**17
+# Below this many samples threads cost more than they bring.
+_THREADED_SAMPLES = 2**19
+_THREADS = min(2, os.cpu_count() or 1)
 
 
 class MapSink(Protocol):
@@ -43,6 +62,11 @@ class Options:
         SAM in degrees rather than radians.
     uiq_window_size, uiq_step : int
         Side of UIQ's windows, and the pixels from one to the next.
+
+    Raises
+    ------
+    InputError, UsageError
+        If a value is out of its range, or a choice does not exist.
     """
 
     data_range: float | None = None
@@ -55,6 +79,22 @@ class Options:
     sam_degrees: bool = True
     uiq_window_size: int = 8
     uiq_step: int = 1
+
+    def __post_init__(self) -> None:
+        if self.data_range is not None and not 0 < self.data_range < float("inf"):
+            raise InputError(f"data_range is {self.data_range}; give the largest possible value")
+        for name, value, choices in (
+            ("window", self.ssim_window, ("gaussian", "uniform")),
+            ("variant", self.sre_variant, ("lanaras", "supreme")),
+        ):
+            if value not in choices:
+                raise UsageError(f"unknown {name} {value!r}; choose from {', '.join(choices)}")
+        for name, number in (("window_size", self.uiq_window_size), ("step", self.uiq_step)):
+            if not isinstance(number, int | np.integer) or number < 1:
+                raise InputError(f"{name} is {number!r}; give a whole number of at least 1")
+        for name, constant in (("t1", self.fsim_t1), ("t2", self.fsim_t2)):
+            if not 0 < constant < float("inf"):
+                raise InputError(f"{name} is {constant}; give a positive number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +110,7 @@ class Score:
     per_band : tuple of float, or None
         One value per band where the metric is band-wise.
     unit : str
-        Unit of the value, ``""`` when dimensionless.
+        Unit of the value, ``""`` when dimensionless, ``"dn"`` for the unit of the data.
     data_range : float or None
         The data range used, None where the metric has no use for one.
     """
@@ -121,7 +161,7 @@ def score(
     Parameters
     ----------
     source : PairSource
-        The pair.
+        The pair. It is read in a thread of its own, one block ahead.
     metrics : str or sequence of str
         Metric names, or ``"all"``.
     options : Options
@@ -136,5 +176,351 @@ def score(
     Returns
     -------
     Scores
+
+    Raises
+    ------
+    UsageError
+        If a metric does not exist, or has no map though a sink waits for one.
+    InputError
+        If the images or options cannot be used for a metric asked.
+
+    Warns
+    -----
+    SimilarityWarning
+        If a value exceeds the data range assumed, or nothing valid is left to score.
     """
-    raise NotImplementedError
+    means = {name: _BandMean(sink) for name, sink in (sinks or {}).items()}
+    return score_bands(source, metrics, options, means, progress, max_block_bytes)
+
+
+class BandSink(Protocol):
+    """Takes a quality map with its bands, (rows, cols, bands) float32."""
+
+    def write(self, row: int, block: Array) -> None:
+        """Take the rows that start at `row`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _BandMean:
+    """Hands the mean over bands on to a `MapSink`."""
+
+    sink: MapSink
+
+    def write(self, row: int, block: Array) -> None:
+        """Hand on; NaN in one band is NaN in all."""
+        self.sink.write(row, block.mean(axis=2))
+
+
+def score_bands(
+    source: PairSource,
+    metrics: str | Sequence[str],
+    options: Options,
+    sinks: Mapping[str, BandSink],
+    progress: Callable[[int, int], None] | None = None,
+    max_block_bytes: int = 96 * 2**20,
+) -> Scores:
+    """Do the work of `score`, with maps that keep their bands."""
+    names = registry.select(metrics)
+    for name in sinks:
+        if not registry.get(name).has_map or name not in names:
+            raise UsageError(
+                f"no map of {name}; maps exist for those asked of "
+                + ", ".join(m.name for m in registry.METRICS.values() if m.has_map)
+            )
+    plan = _Plan(source.shape, source.dtype, names, options)
+    rows = source.shape[0]
+    with ExitStack() as stack:
+        pool: Executor | None = None
+        if _THREADS > 1 and np.prod(source.shape) >= _THREADED_SAMPLES:
+            pool = stack.enter_context(ThreadPoolExecutor(_THREADS))
+        for tile in _strips(source, plan.halo, max_block_bytes, stack):
+            plan.update(tile, sinks, pool)
+            if progress is not None:
+                progress(tile.rows.stop, rows)
+        return plan.finish(sinks, pool)
+
+
+def _strips(
+    source: PairSource, halo: tuple[int, int], max_block_bytes: int, stack: ExitStack
+) -> Iterator[Tile]:
+    """Full-width strips of a fixed height, each with the halo there is, from the top."""
+    rows, cols, bands = source.shape
+    row_bytes = 2 * cols * bands * source.dtype.itemsize
+    height = max(1, max_block_bytes // row_bytes)
+    if height > source.block_rows:
+        height -= height % source.block_rows
+    every_col = slice(0, cols)
+    spans = [slice(first, min(first + height, rows)) for first in range(0, rows, height)]
+
+    def blocks() -> Iterator[Block]:
+        if len(spans) == 1 or isinstance(source, ArrayPair):
+            yield from (source.read(span, every_col) for span in spans)
+            return
+        reader = stack.enter_context(ThreadPoolExecutor(1))
+        ahead: Future[Block] = reader.submit(source.read, spans[0], every_col)
+        for span in spans[1:]:
+            block = ahead.result()
+            ahead = reader.submit(source.read, span, every_col)
+            yield block
+        yield ahead.result()
+
+    before, after = halo
+    held: Block | None = None
+    held_row = 0
+    done = 0
+    for block, span in zip(blocks(), spans, strict=True):
+        if held is None:
+            held, held_row = block, span.start
+        else:
+            keep = max(0, done - before)
+            held = _stacked(held, keep - held_row, block)
+            held_row = keep
+        while done < rows:
+            strip = Span(done, min(done + _STRIP_ROWS, rows))
+            if min(strip.stop + after, rows) > span.stop:
+                break
+            yield Tile(held, held_row, 0, strip, Span(0, cols), (rows, cols))
+            done = strip.stop
+
+
+def _stacked(top: Block, skip: int, bottom: Block) -> Block:
+    """Put a block under another that loses its first `skip` rows."""
+    kept = len(top.org) - skip
+    if not kept:
+        return bottom
+    valid: Mask | None = None
+    if top.valid is not None or bottom.valid is not None:
+        parts = [
+            np.ones(block.org.shape[:2], bool) if block.valid is None else block.valid
+            for block in (top, bottom)
+        ]
+        valid = np.concatenate([parts[0][skip:], parts[1]])
+    return Block(
+        np.concatenate([top.org[skip:], bottom.org]),
+        np.concatenate([top.pred[skip:], bottom.pred]),
+        valid,
+    )
+
+
+class _Plan:
+    """The accumulators that the metrics asked need, each once, and what comes of them."""
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        names: tuple[str, ...],
+        options: Options,
+    ) -> None:
+        _, cols, bands = shape
+        self.shape = shape
+        self.names = names
+        self.options = options
+        self.valid = 0
+        self.peak: float | None = None
+        self.ranged = [
+            name
+            for name in names
+            if registry.METRICS[name].needs_range or (name == "rmse" and options.normalized)
+        ]
+        self.data_range = self._data_range(dtype) if self.ranged else float("nan")
+
+        self.errors: ErrorSums | None = None
+        self.angle: AngleSum | None = None
+        self.uiq: UniversalQuality | None = None
+        self.fsim: FeatureSimilarity | None = None
+        self.joint: JointStatistics | None = None
+        # By window: ISSM always rests on the Gaussian one.
+        self.ssim: dict[str, StructuralSimilarity] = {}
+        for name in names:
+            if name in ("rmse", "psnr", "sre") and self.errors is None:
+                self.errors = ErrorSums(
+                    bands, with_power="sre" in names and options.sre_variant == "supreme"
+                )
+            elif name == "sam":
+                if bands == 1:
+                    raise InputError("SAM needs spectra, and one band has no angle; give 2 or more")
+                self.angle = AngleSum(degrees=options.sam_degrees)
+            elif name == "uiq":
+                size = options.uiq_window_size
+                self._fits(name, size, "give a smaller window_size or larger images")
+                self.uiq = UniversalQuality(bands, size, options.uiq_step)
+            elif name == "fsim":
+                self._fits(name, FeatureSimilarity.SMALLEST, "give larger images")
+                self.fsim = FeatureSimilarity(
+                    shape,
+                    self.data_range,
+                    reduce=options.fsim_reduce,
+                    constants=(options.fsim_t1, options.fsim_t2),
+                )
+            if name in ("ssim", "issm"):
+                window = options.ssim_window if name == "ssim" else "gaussian"
+                self._fits(name, StructuralSimilarity.SIZES[window], "give larger images")
+                if window not in self.ssim:
+                    self.ssim[window] = StructuralSimilarity(bands, self.data_range, window)
+            if name == "issm":
+                self.joint = JointStatistics(bands, self.data_range)
+
+        # Those that work tile by tile, with the metric whose map they can fill ...
+        self.tiled: list[tuple[str, Accumulator]] = []
+        if self.angle is not None:
+            self.tiled.append(("sam", self.angle))
+        for window, ssim in self.ssim.items():
+            self.tiled.append(("ssim" if window == options.ssim_window else "issm", ssim))
+        if self.uiq is not None:
+            self.tiled.append(("uiq", self.uiq))
+        # ... and those that are better off with whole strips.
+        self.whole: list[Accumulator] = [
+            a for a in (self.errors, self.fsim, self.joint) if a is not None
+        ]
+        halos = [a.halo for a in self.whole] + [a.halo for _, a in self.tiled]
+        self.halo = max(h[0] for h in halos), max(h[1] for h in halos)
+        width = max(32, _TILE_SAMPLES // (_STRIP_ROWS * min(bands, 4)))
+        self.columns = [Span(first, min(first + width, cols)) for first in range(0, cols, width)]
+
+    def _data_range(self, dtype: np.dtype[Any]) -> float:
+        """Return the range asked for, or the one that integers of this width get."""
+        if self.options.data_range is not None:
+            return float(self.options.data_range)
+        if dtype.kind == "f":
+            raise InputError(
+                f"{', '.join(self.ranged)} of {dtype} images needs data_range, the largest "
+                "possible value (for example 1.0 for reflectance)"
+            )
+        if dtype.itemsize == 1:
+            return 255.0
+        self.peak = 4095.0
+        return 4095.0
+
+    def _fits(self, name: str, size: int, cure: str) -> None:
+        rows, cols, _ = self.shape
+        if min(rows, cols) < size:
+            raise InputError(
+                f"{name.upper()} looks at {size} x {size} windows and the images are only "
+                f"{rows} x {cols}; {cure}"
+            )
+
+    def update(self, strip: Tile, sinks: Mapping[str, BandSink], pool: Executor | None) -> None:
+        """Take a strip, with all accumulators, and hand out its rows of the maps."""
+        core = strip.core()
+        self.valid += (
+            core.org.shape[0] * core.org.shape[1]
+            if core.valid is None
+            else int(np.count_nonzero(core.valid))
+        )
+        maps: dict[str, Array] = {
+            name: np.empty(
+                (len(strip.rows), self.shape[1], 1 if name == "sam" else self.shape[2]), np.float32
+            )
+            for name, _ in self.tiled
+            if name in sinks
+        }
+
+        def part(name: str, accumulator: Accumulator, cols: Span) -> Accumulator:
+            gathered = accumulator.fresh()
+            out = maps[name][:, cols.start : cols.stop] if name in maps else None
+            gathered.update(strip.columns(cols), out)
+            return gathered
+
+        jobs: list[tuple[Accumulator | None, Callable[[], Accumulator | None]]] = []
+        for whole in self.whole:
+            jobs.append((None, lambda whole=whole: whole.update(strip)))  # type: ignore[misc]
+        for name, accumulator in self.tiled:
+            for cols in self.columns:
+                jobs.append(
+                    (
+                        accumulator,
+                        lambda name=name, a=accumulator, cols=cols: part(name, a, cols),  # type: ignore[misc]
+                    )
+                )
+        if self.peak is not None:
+            self._watch_peak(core)
+        results = (pool.map if pool else map)(lambda job: job[1](), jobs)
+        # Merged in the order of the tiles, so that threads change nothing.
+        for (accumulator, _), gathered in zip(jobs, results, strict=True):
+            if accumulator is not None and gathered is not None:
+                accumulator.merge(gathered)
+        for name, rows in maps.items():
+            sinks[name].write(strip.rows.start, rows)
+
+    def _watch_peak(self, core: Block) -> None:
+        """Warn once if a valid value exceeds the range that was only assumed."""
+        for image in (core.org, core.pred):
+            largest = image.max()
+            if largest > self.peak and core.valid is not None:
+                largest = image[core.valid].max(initial=0)
+            if largest > self.peak:
+                warnings.warn(
+                    f"values reach {largest}, beyond the 12-bit data range of 4095 that is assumed "
+                    f"for {image.dtype}; give data_range if the images have another",
+                    SimilarityWarning,
+                    stacklevel=2,
+                )
+                self.peak = None
+                return
+
+    def finish(self, sinks: Mapping[str, BandSink], pool: Executor | None) -> Scores:
+        """Compute the scores."""
+        rows, cols, _ = self.shape
+        results: dict[str, Score] = {}
+        empty = []
+        for name in self.names:
+            per_band, value = self._values(name, sinks, pool)
+            if np.isnan(value):
+                empty.append(name)
+            unit = registry.METRICS[name].unit
+            if name == "sam" and not self.options.sam_degrees:
+                unit = "rad"
+            if name == "rmse" and self.options.normalized:
+                unit = ""
+            results[name] = Score(
+                name,
+                float(value),
+                None if per_band is None else tuple(map(float, per_band)),
+                unit,
+                self.data_range if name in self.ranged else None,
+            )
+        if empty:
+            what = "pixel" if not self.valid else "pixel or window"
+            warnings.warn(
+                f"no valid {what} is left for {', '.join(empty)}: the result is NaN; "
+                "check mask, nodata and NaN values",
+                SimilarityWarning,
+                stacklevel=2,
+            )
+        return Scores(results, self.valid / (rows * cols))
+
+    def _values(
+        self, name: str, sinks: Mapping[str, BandSink], pool: Executor | None
+    ) -> tuple[Array | None, float]:
+        """Values per band, where there are, and the aggregate."""
+        if name == "sam":
+            assert self.angle is not None
+            return None, self.angle.mean()
+        per_band: Array
+        if name == "psnr":
+            assert self.errors is not None
+            mse = self.errors.mse()
+            peak = self.data_range**2
+            return decibels(peak, mse), float(decibels(peak, mse.mean()))
+        if name == "rmse":
+            assert self.errors is not None
+            per_band = self.errors.rmse()
+            if self.options.normalized:
+                per_band = per_band / self.data_range
+        elif name == "sre":
+            assert self.errors is not None
+            per_band = self.errors.sre(self.options.sre_variant)
+        elif name == "ssim":
+            per_band = self.ssim[self.options.ssim_window].mean()
+        elif name == "uiq":
+            assert self.uiq is not None
+            per_band = self.uiq.mean()
+        elif name == "issm":
+            assert self.joint is not None
+            per_band = information_similarity(self.joint, self.ssim["gaussian"].mean())
+        else:
+            assert self.fsim is not None
+            sink = sinks.get("fsim")
+            per_band = self.fsim.finish(pool, None if sink is None else sink.write)
+        return per_band, float(per_band.mean())

@@ -1,0 +1,146 @@
+"""Phase congruency of an image, as FSIM uses it.
+
+Kovesi's measure (1999, Videre 1(3)): where the responses of log-Gabor filters of all scales are
+in phase, there is a feature, whatever its contrast. Settings are those of Zhang et al. 2011.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .images import Array
+
+ORIENTATIONS = 4
+SCALES = 4
+SHORTEST_WAVELENGTH = 6.0
+SCALE_FACTOR = 2.0
+BANDWIDTH = 0.55  # sigma of the log-Gabor over its centre frequency
+ANGULAR_SIGMA = np.pi / ORIENTATIONS / 1.2
+LOW_PASS = 0.45, 15  # cut-off frequency and order of the Butterworth filter
+NOISE_DEVIATIONS = 2.0
+NOISE_RESCALE = 1.7  # Kovesi's empirical correction of the estimated noise
+
+# A bank of filters is worth keeping for the next band or image, unless it is large.
+_KEPT_PIXELS = 2**19
+
+
+@dataclass(frozen=True, slots=True)
+class FilterBank:
+    """Log-Gabor filters of one image size, in the order of the FFT.
+
+    Attributes
+    ----------
+    radial : ndarray
+        (scales, rows, cols) float32, the part that depends on frequency.
+    angular : ndarray
+        (orientations, rows, cols) float32, the part that depends on direction.
+    finest_power : ndarray
+        Per orientation, sum of squares of the filter of the finest scale.
+    noise_gain : ndarray
+        Per orientation, power of the summed even filters: what they make of white noise.
+    """
+
+    radial: Array
+    angular: Array
+    finest_power: Array
+    noise_gain: Array
+
+
+def filter_bank(rows: int, cols: int) -> FilterBank:
+    """Return the filters for images of this size."""
+    return _kept_bank(rows, cols) if rows * cols <= _KEPT_PIXELS else _bank(rows, cols)
+
+
+def _frequencies(size: int) -> Array:
+    # Kovesi's grid: for an odd size the outermost frequencies are -1/2 and 1/2.
+    steps = np.fft.ifftshift(np.arange(size) - size // 2)
+    return steps / (size if size % 2 == 0 else max(size - 1, 1))
+
+
+def _bank(rows: int, cols: int) -> FilterBank:
+    x, y = _frequencies(cols)[np.newaxis, :], _frequencies(rows)[:, np.newaxis]
+    radius = np.hypot(x, y)
+    cutoff, order = LOW_PASS
+    low_pass = 1 / (1 + (radius / cutoff) ** (2 * order))
+    radius[0, 0] = 1
+    radial = np.empty((SCALES, rows, cols), np.float32)
+    log_radius = np.log(radius)
+    for scale in range(SCALES):
+        wavelength = SHORTEST_WAVELENGTH * SCALE_FACTOR**scale
+        gauss = (log_radius + np.log(wavelength)) ** 2 / (2 * np.log(BANDWIDTH) ** 2)
+        radial[scale] = np.exp(-gauss) * low_pass
+    radial[:, 0, 0] = 0
+    direction = np.arctan2(-y, x)
+    angular = np.empty((ORIENTATIONS, rows, cols), np.float32)
+    for orientation in range(ORIENTATIONS):
+        away = direction - orientation * np.pi / ORIENTATIONS
+        away = np.abs((away + np.pi) % (2 * np.pi) - np.pi)
+        angular[orientation] = np.exp(-(away**2) / (2 * ANGULAR_SIGMA**2))
+    finest, gain = [], []
+    total = radial.sum(axis=0, dtype=np.float64)
+    for spread in angular:
+        finest.append(np.sum((radial[0] * spread) ** 2, dtype=np.float64))
+        both = total * spread
+        # By Parseval, the power of a filter's real part is that of its even part in frequency.
+        mirrored = np.roll(both[::-1, ::-1], (1, 1), axis=(0, 1))
+        gain.append(np.sum((0.5 * (both + mirrored)) ** 2))
+    return FilterBank(radial, angular, np.array(finest), np.array(gain))
+
+
+_kept_bank = lru_cache(maxsize=2)(_bank)
+
+
+def phase_congruency(image: Array) -> Array:
+    """Phase congruency of an image: energy over amplitude, summed over all orientations.
+
+    Parameters
+    ----------
+    image : ndarray
+        (rows, cols) float32.
+
+    Returns
+    -------
+    ndarray
+        (rows, cols) float32, 0 to 1; 0 where there is no amplitude at all.
+    """
+    from scipy import fft
+
+    bank = filter_bank(*image.shape)
+    # Without its mean, to which the filters are blind, a constant image is exactly zero.
+    spectrum = fft.fft2(image - np.float32(image.mean(dtype=np.float64)))
+    scaled = bank.radial * spectrum
+    energy = np.zeros(image.shape, np.float32)
+    amplitude = np.zeros(image.shape, np.float32)
+    for angular, power, gain in zip(bank.angular, bank.finest_power, bank.noise_gain, strict=True):
+        responses = fft.ifft2(scaled * angular, overwrite_x=True)
+        here, size = _energy(responses)
+        # The finest scale is mostly noise: Rayleigh-distributed, so its median gives its power.
+        noise = np.median(size[0]) ** 2 / np.log(2) / power
+        tau = np.sqrt(noise * gain)
+        deviation = np.sqrt((2 - np.pi / 2) * tau**2)
+        threshold = (tau * np.sqrt(np.pi / 2) + NOISE_DEVIATIONS * deviation) / NOISE_RESCALE
+        here -= np.float32(threshold)
+        energy += np.maximum(here, 0, out=here)
+        amplitude += size.sum(axis=0)
+    return np.divide(energy, amplitude, out=energy, where=amplitude > 0)
+
+
+def _energy(responses: Array) -> tuple[Array, Array]:
+    """Energy in phase less that out of phase, and the amplitude of each response.
+
+    Parameters
+    ----------
+    responses : ndarray
+        (scales, rows, cols) complex64: even response + i odd response.
+    """
+    size = np.abs(responses)
+    mean = responses.sum(axis=0)
+    length = np.abs(mean)
+    length[length == 0] = 1
+    mean /= length
+    turned = responses * mean.conj()
+    energy: Array = turned.real.sum(axis=0) - np.abs(turned.imag).sum(axis=0)
+    return energy, size

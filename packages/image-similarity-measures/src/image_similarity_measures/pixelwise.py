@@ -1,0 +1,186 @@
+"""Metrics that see one pixel at a time: sums for RMSE, PSNR and SRE, and SAM's angles."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from .images import Array
+from .opencv import opencv
+from .tiles import Tile, band_sums
+
+
+class ErrorSums:
+    """Sums over pixels, per band, from which RMSE, PSNR and SRE follow.
+
+    Attributes
+    ----------
+    count : int
+        Valid pixels.
+    squares : ndarray
+        Sum of squared differences, per band.
+    signal : ndarray
+        Sum of the original's values, per band.
+    power : ndarray
+        Sum of the original's squares, per band; only gathered when asked for.
+    """
+
+    halo = (0, 0)
+
+    def __init__(self, bands: int, *, with_power: bool = False) -> None:
+        self.with_power = with_power
+        self.count = 0
+        self.squares: Array = np.zeros(bands)
+        self.signal: Array = np.zeros(bands)
+        self.power: Array = np.zeros(bands)
+
+    def fresh(self) -> Self:
+        """Return an empty accumulator of the same settings."""
+        return type(self)(len(self.squares), with_power=self.with_power)
+
+    def update(self, tile: Tile, out: Array | None = None) -> None:
+        """Take a tile's pixels."""
+        block = tile.core()
+        org, pred, valid = block.org, block.pred, block.valid
+        count = len(tile.rows) * len(tile.cols) if valid is None else int(valid.sum())
+        self.count += count
+        if valid is None and org.dtype in (np.uint8, np.uint16) and org.shape[2] <= 4:
+            # OpenCV's moments of up to four bands are exact for these types and several times
+            # faster than NumPy's sums. Without cancellation: both summands are positive.
+            cv2 = opencv()
+            bands = org.shape[2]
+            mean, deviation = cv2.meanStdDev(cv2.absdiff(org, pred))
+            self.squares += count * (mean[:, 0] ** 2 + deviation[:, 0] ** 2)
+            self.signal += count * np.array(cv2.mean(org)[:bands])
+        else:
+            error = np.subtract(org, pred, dtype=np.float64)
+            self.squares += band_sums(np.square(error, out=error), valid)
+            self.signal += band_sums(org, valid)
+        if self.with_power:
+            self.power += band_sums(np.square(org, dtype=np.float64), valid)
+
+    def merge(self, other: Self) -> None:
+        """Take another's sums."""
+        self.count += other.count
+        self.squares += other.squares
+        self.signal += other.signal
+        self.power += other.power
+
+    def mse(self) -> Array:
+        """Mean squared error per band; NaN without valid pixels."""
+        return self.squares / self.count if self.count else np.full_like(self.squares, np.nan)
+
+    def rmse(self) -> Array:
+        """Root mean squared error per band, in the unit of the data."""
+        return np.sqrt(self.mse())
+
+    def sre(self, variant: str = "lanaras") -> Array:
+        """Signal-to-reconstruction-error ratio per band in dB; infinite without error.
+
+        ``"lanaras"`` is mean(x)^2 / MSE (Lanaras et al. 2018, doi 10.1016/j.isprsjprs.2018.09.018);
+        ``"supreme"`` is sum(x^2) / sum((y - x)^2), as SupReME's evaluation has it.
+        """
+        if not self.count:
+            return np.full_like(self.squares, np.nan)
+        if variant == "supreme":
+            return decibels(self.power, self.squares)
+        return decibels((self.signal / self.count) ** 2, self.mse())
+
+
+def decibels(signal: Array | float, noise: Array | float) -> Array:
+    """10 log10(signal / noise), infinite where there is no noise, whatever the signal."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = 10 * np.log10(np.divide(signal, noise))
+    return np.where(np.equal(noise, 0), np.inf, ratio)
+
+
+class AngleSum:
+    """Sum of the angles between the two spectra of each pixel, in radians (Kruse et al. 1993).
+
+    Pixels whose spectrum is zero in either image have no angle and are left out.
+    """
+
+    halo = (0, 0)
+
+    def __init__(self, *, degrees: bool = True) -> None:
+        self.degrees = degrees
+        self.count = 0
+        self.total = 0.0
+
+    def fresh(self) -> Self:
+        """Return an empty accumulator of the same settings."""
+        return type(self)(degrees=self.degrees)
+
+    def update(self, tile: Tile, out: Array | None = None) -> None:
+        """Take a tile's pixels; `out` gets the angle at each, in the unit asked for."""
+        block = tile.core()
+        angle, usable = angles(block.org, block.pred)
+        if block.valid is not None:
+            usable &= block.valid
+        count = int(np.count_nonzero(usable))
+        self.count += count
+        self.total += float(angle.sum() if count == angle.size else angle[usable].sum())
+        if out is not None:
+            scale = 180 / np.pi if self.degrees else 1.0
+            out[:] = np.where(usable, angle * scale, np.nan)[:, :, np.newaxis]
+
+    def merge(self, other: Self) -> None:
+        """Take another's sum."""
+        self.count += other.count
+        self.total += other.total
+
+    def mean(self) -> float:
+        """Mean angle in the unit asked for; NaN without one."""
+        if not self.count:
+            return float("nan")
+        mean = self.total / self.count
+        return float(np.degrees(mean)) if self.degrees else mean
+
+
+def angles(org: Array, pred: Array) -> tuple[Array, Array]:
+    """Angle between the spectra of each pixel, and where there is one.
+
+    Half the distance between two unit vectors is the sine of half their angle. Unlike the arc
+    cosine of their product this keeps every digit of small angles, and is exactly zero for
+    equal spectra.
+
+    Parameters
+    ----------
+    org, pred : ndarray
+        (rows, cols, bands).
+
+    Returns
+    -------
+    angle : ndarray
+        (rows, cols) float64, radians from 0 to pi.
+    usable : ndarray of bool
+        (rows, cols), False where a spectrum is zero or not finite.
+    """
+    # One plane per band and float64, so that every operation below runs over contiguous rows.
+    planes = [
+        (org[:, :, band].astype(np.float64), pred[:, :, band].astype(np.float64))
+        for band in range(org.shape[2])
+    ]
+    shape = org.shape[:2]
+    org_power, pred_power = np.zeros(shape), np.zeros(shape)
+    scratch = np.empty(shape)
+    for x, y in planes:
+        org_power += np.multiply(x, x, out=scratch)
+        pred_power += np.multiply(y, y, out=scratch)
+    usable: Array = (org_power > 0) & (pred_power > 0)
+    with np.errstate(all="ignore"):
+        org_power = np.divide(1, np.sqrt(org_power, out=org_power), out=org_power)
+        pred_power = np.divide(1, np.sqrt(pred_power, out=pred_power), out=pred_power)
+        chord = np.zeros(shape)
+        for x, y in planes:
+            x *= org_power
+            y *= pred_power
+            x -= y
+            chord += np.multiply(x, x, out=x)
+        chord = np.sqrt(chord, out=chord)
+        chord *= 0.5
+        np.minimum(chord, 1, out=chord)
+        angle = np.arcsin(chord, out=chord)
+    angle *= 2
+    return angle, usable

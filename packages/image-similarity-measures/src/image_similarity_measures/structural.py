@@ -1,0 +1,306 @@
+"""Metrics that see the whole image, or a reduced one: FSIM and ISSM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Self
+
+import numpy as np
+
+from .edges import REACH, StripEdges, edge_correlation
+from .errors import InputError
+from .images import Array
+from .opencv import opencv
+from .phase import phase_congruency
+from .tiles import Tile, blanked
+
+# Full-size FSIM holds some ten complex images; beyond this it would take gigabytes.
+FULL_SIZE_PIXELS = 2**26
+
+
+class FeatureSimilarity:
+    """FSIM (Zhang et al. 2011, doi 10.1109/TIP.2011.2109730), per band.
+
+    Intensities are clipped to 0..data_range and scaled to 0..255, and the image is reduced by
+    ``F = max(1, round(min(rows, cols) / 256))`` with an F x F mean; rows and columns that do not
+    fill a cell are left out. A cell is the mean of its valid pixels, and counts if at least half
+    of them are valid and none of the eight cells around it is missing.
+
+    The cells are gathered strip by strip, so an image of any size gets the value it would get
+    if it were read at once.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows, columns and bands of the images.
+    data_range : float
+        Largest possible value.
+    reduce : bool
+        Whether to reduce at all.
+    constants : tuple of float
+        T1 for phase congruency and T2 for gradient magnitude.
+    """
+
+    halo = (0, 0)
+    SMALLEST = 3
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        data_range: float,
+        *,
+        reduce: bool = True,
+        constants: tuple[float, float] = (0.85, 160.0),
+    ) -> None:
+        rows, cols, bands = shape
+        self.shape = shape
+        self.data_range = data_range
+        self.reduce = reduce
+        self.constants = constants
+        self.factor = max(1, round(min(rows, cols) / 256)) if reduce else 1
+        cells = rows // self.factor, cols // self.factor
+        if cells[0] * cells[1] > FULL_SIZE_PIXELS:
+            raise InputError(
+                f"FSIM of {cells[0]} x {cells[1]} pixels at full size needs too much memory; "
+                "let it reduce the images, or score parts of them"
+            )
+        # A cell of one pixel needs no room for sums.
+        kind = np.float32 if self.factor == 1 else np.float64
+        self.org: Array = np.zeros((*cells, bands), kind)
+        self.pred: Array = np.zeros((*cells, bands), kind)
+        self.count: Array = np.zeros(cells, np.int64 if self.factor > 1 else np.uint8)
+
+    def fresh(self) -> Self:
+        """Return an empty accumulator of the same settings."""
+        return type(self)(self.shape, self.data_range, reduce=self.reduce, constants=self.constants)
+
+    def update(self, tile: Tile, out: Array | None = None) -> None:
+        """Add a tile's pixels to their cells."""
+        block = blanked(tile.core())
+        origin = tile.rows.start, tile.cols.start
+        scale = 255 / self.data_range
+        for cells, image in ((self.org, block.org), (self.pred, block.pred)):
+            limited = _limited(image, self.data_range)
+            _add_to_cells(cells, limited, origin, self.factor, scale)
+        valid = np.ones(block.org.shape[:2], bool) if block.valid is None else block.valid
+        _add_to_cells(self.count[:, :, np.newaxis], valid[:, :, np.newaxis], origin, self.factor)
+
+    def merge(self, other: Self) -> None:
+        """Take another's cells."""
+        self.org += other.org
+        self.pred += other.pred
+        self.count += other.count
+
+    def finish(
+        self,
+        pool: Executor | None = None,
+        write: Callable[[int, Array], None] | None = None,
+    ) -> Array:
+        """FSIM per band; NaN without a valid cell.
+
+        `write` takes the map: the similarity of each cell, spread over its pixels.
+        """
+        used = 2 * self.count >= self.factor**2
+        complete = bool(used.all())
+        if not complete:
+            kernel = np.ones((3, 3), np.uint8)
+            used = opencv().erode(used.astype(np.uint8), kernel).astype(bool)
+        if not used.any():
+            if write is not None:
+                self._write(np.full(self.org.shape, np.nan, np.float32), write)
+            return np.full(self.shape[2], np.nan)
+        known = np.maximum(self.count, 1)
+
+        def image(cells: Array, band: int) -> Array:
+            values = cells[:, :, band] / known if self.factor > 1 else cells[:, :, band]
+            if not complete:
+                missing = 2 * self.count < self.factor**2
+                values = np.where(missing, values[used].mean(), values)
+            return np.ascontiguousarray(values, np.float32)
+
+        def one(band: int) -> tuple[float, Array | None]:
+            similarity, weight = feature_similarity(
+                image(self.org, band), image(self.pred, band), self.constants
+            )
+            picked = (similarity, weight) if complete else (similarity[used], weight[used])
+            total = picked[1].sum(dtype=np.float64)
+            if total > 0:
+                value = float((picked[0] * picked[1]).sum(dtype=np.float64) / total)
+            else:
+                # Nothing stands out in either image, as in constant ones: all cells weigh alike.
+                value = float(picked[0].mean(dtype=np.float64))
+            if write is None:
+                return value, None
+            return value, similarity if complete else np.where(used, similarity, np.nan)
+
+        results = list((pool.map if pool else map)(one, range(self.shape[2])))
+        if write is not None:
+            self._write(np.stack([local for _, local in results if local is not None], 2), write)
+        return np.array([value for value, _ in results])
+
+    def _write(self, cells: Array, write: Callable[[int, Array], None]) -> None:
+        """Spread cells over their pixels, a row of cells at a time."""
+        rows, cols, bands = self.shape
+        for row in range(0, rows, self.factor):
+            strip = np.full((min(self.factor, rows - row), cols, bands), np.nan, np.float32)
+            if row // self.factor < len(cells):
+                wide = cells[row // self.factor].repeat(self.factor, axis=0)
+                strip[:, : len(wide)] = wide
+            write(row, strip)
+
+
+def _limited(image: Array, data_range: float) -> Array:
+    """Clip to 0..data_range, in float64 where there is something to clip."""
+    if image.min() >= 0 and image.max() <= data_range:
+        return image
+    return np.clip(image, 0, data_range, dtype=np.float64)
+
+
+def _add_to_cells(
+    cells: Array, image: Array, origin: tuple[int, int], factor: int, scale: float | None = None
+) -> None:
+    """Add pixels, that begin at `origin` of the whole image, to its factor x factor cells."""
+    high, wide, _ = cells.shape
+    row, col = origin
+    image = image[: max(0, high * factor - row), : max(0, wide * factor - col)]
+    rows, cols, bands = image.shape
+    if not rows or not cols:
+        return
+    if factor == 1:
+        part = cells[row : row + rows, col : col + cols]
+        part += image if scale is None else np.multiply(image, scale, dtype=np.float64)
+        return
+    small = image.dtype.kind != "f" and image.dtype.itemsize <= 2
+    # Rows first, where NumPy adds long lines; small integers fit 64 bits however many there are.
+    exact = np.int64 if small else np.float64
+    starts = np.arange(col // factor, (col + cols - 1) // factor + 1) * factor - col
+    starts[0] = 0
+    for cell in range(row // factor, (row + rows - 1) // factor + 1):
+        first, last = max(cell * factor - row, 0), (cell + 1) * factor - row
+        line = image[first:last].reshape(-1, cols * bands).sum(axis=0, dtype=exact)
+        sums = np.add.reduceat(line.reshape(cols, bands), starts, axis=0, dtype=exact)
+        if scale is not None:
+            sums = sums * scale
+        cells[cell, col // factor : col // factor + len(sums)] += sums.astype(cells.dtype)
+
+
+def feature_similarity(
+    org: Array, pred: Array, constants: tuple[float, float]
+) -> tuple[Array, Array]:
+    """FSIM's local similarity and its weight, the larger phase congruency.
+
+    Parameters
+    ----------
+    org, pred : ndarray
+        (rows, cols) float32, intensities from 0 to 255.
+    constants : tuple of float
+        T1 and T2.
+
+    Returns
+    -------
+    similarity, weight : ndarray
+        (rows, cols) float32.
+    """
+    t1, t2 = (np.float32(t) for t in constants)
+    org_phase, pred_phase = phase_congruency(org), phase_congruency(pred)
+    similarity = _alike(org_phase, pred_phase, t1)
+    similarity *= _alike(_gradient(org), _gradient(pred), t2)
+    return similarity, np.maximum(org_phase, pred_phase)
+
+
+def _alike(x: Array, y: Array, constant: np.float32) -> Array:
+    """Return (2 x y + c) / (x^2 + y^2 + c), exactly 1 where x equals y."""
+    ratio: Array = (2 * (x * y) + constant) / (x * x + y * y + constant)
+    return ratio
+
+
+def _gradient(image: Array) -> Array:
+    """Scharr gradient magnitude, weights 3 10 3 over 16, with zeros around the image."""
+    cv2 = opencv()
+    settings = {"scale": 1 / 16, "borderType": cv2.BORDER_CONSTANT}
+    magnitude: Array = cv2.magnitude(
+        cv2.Scharr(image, cv2.CV_32F, 1, 0, **settings),
+        cv2.Scharr(image, cv2.CV_32F, 0, 1, **settings),
+    )
+    return magnitude
+
+
+# ISSM: weights of Aljanabi et al. 2019, constant of Shnain et al. 2017.
+_A, _B, _C, _E = 0.3, 0.5, 0.7, 0.01
+
+
+class JointStatistics:
+    """What ISSM needs besides SSIM: joint histogram and edge correlation, per band.
+
+    Both are taken from the images on the 8-bit scale, ``rint(255 value / data_range)``, clipped.
+    Only counts are kept: of value pairs, and of edge pixels, which are those that Canny finds in
+    the whole image (see `edges`).
+    """
+
+    halo = (REACH, REACH)
+
+    def __init__(self, bands: int, data_range: float) -> None:
+        self.data_range = data_range
+        self.histogram = np.zeros((bands, 256 * 256), np.int64)
+        self.edges: list[list[StripEdges]] = [[] for _ in range(bands)]
+
+    def fresh(self) -> Self:
+        """Return an empty accumulator of the same settings."""
+        return type(self)(len(self.edges), self.data_range)
+
+    def update(self, tile: Tile, out: Array | None = None) -> None:
+        """Take a strip of the images' full width."""
+        before, after = self.halo
+        rows = tile.rows.grown(before, after, tile.shape[0])
+        block = blanked(tile.cut(rows, tile.cols))
+        core = tile.rows.within(rows.start)
+        for band, edges in enumerate(self.edges):
+            org = to_8bit(block.org[:, :, band], self.data_range)
+            pred = to_8bit(block.pred[:, :, band], self.data_range)
+            pairs = (org[core].astype(np.intp) << 8) | pred[core]
+            counted = pairs.ravel() if block.valid is None else pairs[block.valid[core]]
+            self.histogram[band] += np.bincount(counted, minlength=256 * 256)
+            edges.append(StripEdges.find(org, pred, block.valid, core, tile.rows.start))
+
+    def merge(self, other: Self) -> None:
+        """Take another's counts."""
+        self.histogram += other.histogram
+        for mine, others in zip(self.edges, other.edges, strict=True):
+            mine.extend(others)
+
+    def entropy(self) -> Array:
+        """Shannon entropy of the joint histogram in bits, per band; NaN without pixels."""
+        return np.array([_entropy(band) for band in self.histogram])
+
+    def edge_correlation(self) -> Array:
+        """Correlation of the two edge maps, per band; NaN without pixels.
+
+        Where a map is all edge or none, 1 if both are the same and 0 otherwise.
+        """
+        return np.array([edge_correlation(edges) for edges in self.edges])
+
+
+def information_similarity(joint: JointStatistics, ssim: Array) -> Array:
+    """ISSM per band from joint statistics and SSIM; the formula is in `metrics.issm`."""
+    agreement = joint.edge_correlation() * joint.entropy()
+    numerator = agreement * (_A + _B) + _E
+    score: Array = numerator / (_A * agreement + _B * joint.entropy() + _C * ssim + _E)
+    return score
+
+
+def to_8bit(image: Array, data_range: float) -> Array:
+    """Scale 0..data_range to 0..255, rounded and clipped, as uint8."""
+    if image.dtype == np.uint8 and data_range == 255:
+        return np.ascontiguousarray(image)
+    scaled = np.multiply(image, 255 / data_range, dtype=np.float64)
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)
+
+
+def _entropy(counts: Array) -> float:
+    total = counts.sum()
+    if not total:
+        return float("nan")
+    share = counts[counts > 0] / total
+    return float(abs(np.sum(share * np.log2(share))))

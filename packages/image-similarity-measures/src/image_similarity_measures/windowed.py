@@ -1,0 +1,316 @@
+"""Metrics that see a window around each pixel: SSIM and UIQ."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .images import Array, Mask
+from .opencv import opencv
+from .tiles import Tile, band_sums
+
+# OpenCV's filters take few channels at a time; four is what they are fastest with.
+_BANDS_AT_ONCE = 4
+
+
+class WindowMean(ABC):
+    """Mean of a local quality over all complete windows, per band.
+
+    A window counts when it lies inside the image and no pixel of it is invalid. Its value belongs
+    to the pixel in its middle: the one after ``(size - 1) // 2`` others.
+    """
+
+    def __init__(self, bands: int, size: int, step: int = 1) -> None:
+        self.size = size
+        self.step = step
+        self.count = 0
+        self.total: Array = np.zeros(bands)
+
+    @property
+    def halo(self) -> tuple[int, int]:
+        """Pixels of a window before and after the one in its middle."""
+        before = (self.size - 1) // 2
+        return before, self.size - 1 - before
+
+    @abstractmethod
+    def fresh(self) -> Self:
+        """Return an empty accumulator of the same settings."""
+
+    @abstractmethod
+    def quality(self, org: Array, pred: Array, used: Mask | None) -> Array:
+        """Quality of every complete window of two (rows, cols, up to 4 bands) arrays.
+
+        `used` marks the windows that will count, None meaning all; the others may hold anything.
+        """
+
+    def update(self, tile: Tile, out: Array | None = None) -> None:
+        """Take the windows whose middle lies in the tile."""
+        before, after = self.halo
+        if out is not None:
+            out[:] = np.nan
+        rows = tile.rows.centres(before, after, tile.shape[0])
+        cols = tile.cols.centres(before, after, tile.shape[1])
+        if not len(rows) or not len(cols):
+            return
+        block = tile.grown(before, after)
+        used = None
+        if block.valid is not None:
+            used = _inside(_whole(block.valid, self.size, before), self.halo)
+        # Steps are counted from the image's corner, whatever the tile.
+        steps = (
+            slice((before - rows.start) % self.step, None, self.step),
+            slice((before - cols.start) % self.step, None, self.step),
+        )
+        taken = None if used is None else used[steps]
+        for first in range(0, len(self.total), _BANDS_AT_ONCE):
+            group = slice(first, first + _BANDS_AT_ONCE)
+            quality = self.quality(block.org[:, :, group], block.pred[:, :, group], used)[steps]
+            self.total[group] += band_sums(quality, taken)
+            if out is not None:
+                part = out[rows.within(tile.rows.start), cols.within(tile.cols.start), group]
+                part[steps] = quality
+                if taken is not None:
+                    part[steps][~taken] = np.nan
+        self.count += quality[:, :, 0].size if taken is None else int(np.count_nonzero(taken))
+
+    def merge(self, other: Self) -> None:
+        """Take another's windows."""
+        self.count += other.count
+        self.total += other.total
+
+    def mean(self) -> Array:
+        """Mean quality per band; NaN without a window."""
+        return self.total / self.count if self.count else np.full_like(self.total, np.nan)
+
+
+def _whole(valid: Mask, size: int, before: int) -> Mask:
+    """Pixels whose size x size window holds no invalid pixel."""
+    window = np.ones((size, size), np.uint8)
+    kept = opencv().erode(valid.astype(np.uint8), window, anchor=(before, before))
+    return np.asarray(kept, dtype=bool)
+
+
+def _inside(filtered: Array, halo: tuple[int, int]) -> Array:
+    """Drop the margin where a filter's window reached over the edge."""
+    rows, cols = filtered.shape[:2]
+    return filtered[halo[0] : rows - halo[1], halo[0] : cols - halo[1]]
+
+
+class StructuralSimilarity(WindowMean):
+    """SSIM (Wang et al. 2004, doi 10.1109/TIP.2003.819861), K1 = .01, K2 = .03.
+
+    Parameters
+    ----------
+    bands : int
+        Number of bands.
+    data_range : float
+        Largest possible value.
+    window : {"gaussian", "uniform"}
+        11 x 11 with sigma 1.5 and population covariance, or 7 x 7 with sample covariance.
+    """
+
+    SIZES: ClassVar[dict[str, int]] = {"gaussian": 11, "uniform": 7}
+
+    def __init__(self, bands: int, data_range: float, window: str = "gaussian") -> None:
+        super().__init__(bands, self.SIZES[window])
+        self.data_range = data_range
+        self.window = window
+        offsets = np.arange(self.size) - self.size // 2
+        kernel = np.exp(-0.5 * (offsets / 1.5) ** 2) if window == "gaussian" else offsets * 0 + 1.0
+        self.kernel = kernel / kernel.sum()
+        # From population to sample covariance of size^2 pixels.
+        self.unbiased = 1.0 if window == "gaussian" else self.size**2 / (self.size**2 - 1)
+
+    def fresh(self) -> Self:
+        """Return an empty accumulator of the same settings."""
+        return type(self)(len(self.total), self.data_range, self.window)
+
+    def quality(self, org: Array, pred: Array, used: Mask | None) -> Array:
+        """SSIM of every complete window: in float32 where that is accurate, else in float64."""
+        quality, trusted = self._quality(org, pred, used, np.float32)
+        if not trusted:
+            quality, _ = self._quality(org, pred, used, np.float64)
+        return quality
+
+    def _quality(
+        self, org: Array, pred: Array, used: Mask | None, dtype: DTypeLike
+    ) -> tuple[Array, bool]:
+        """SSIM in a given precision, and whether the precision is enough.
+
+        A variance is the difference of two moments. Around zero those are as large as the squared
+        values and their rounding swamps a small variance, so the moments are taken around
+        `centre`, close to the tile's mean; what is left is measured.
+        """
+        centre = np.tile(_few_digits(org[::8, ::8].mean(axis=(0, 1))), org.shape[1])
+        x, y = (_centred(image, centre, dtype) for image in (org, pred))
+        mean_x, mean_y = self._filter(x), self._filter(y)
+        product = self._filter(x * y)
+        x *= x
+        y *= y
+        x += y
+        power = self._filter(x)
+
+        k1 = dtype((0.01 * self.data_range) ** 2)  # type: ignore[operator]
+        k2 = dtype((0.03 * self.data_range) ** 2)  # type: ignore[operator]
+        means = mean_x * mean_x
+        means += mean_y * mean_y
+        power -= means
+        product -= mean_x * mean_y
+        if self.unbiased != 1:
+            power *= dtype(self.unbiased)  # type: ignore[operator]
+            product *= dtype(self.unbiased)  # type: ignore[operator]
+        product *= 2
+        product += k2
+        power += k2
+        trusted = dtype is np.float64 or self._trusted(means, power, used)
+
+        centre = centre[: mean_x.shape[1]].astype(dtype)
+        mean_x += centre
+        mean_y += centre
+        luminance = mean_x * mean_y
+        luminance *= 2
+        luminance += k1
+        mean_x *= mean_x
+        mean_y *= mean_y
+        mean_x += mean_y
+        mean_x += k1
+        product *= luminance
+        power *= mean_x
+        product /= power
+        return product.reshape(product.shape[0], -1, org.shape[2]), trusted
+
+    def _trusted(self, means: Array, spread: Array, used: Mask | None) -> bool:
+        """Whether float32 moments keep every window's SSIM good to some 1e-6.
+
+        The relative error of `spread`, the variances plus their constant, is about
+        2^-24 (1 + means / spread), where `means` are the squared means that were subtracted.
+        """
+        excess = means - np.float32(32) * spread
+        if used is not None:
+            excess = excess.reshape(*used.shape, -1)[used]
+        return not excess.size or bool(excess.max() <= 0)
+
+    def _filter(self, image: Array) -> Array:
+        """Weighted mean over each complete window, as (rows, cols * bands)."""
+        # Not a running sum: one large value must not leave its rounding on the rest of a row.
+        filtered = opencv().sepFilter2D(image, -1, self.kernel, self.kernel)
+        inside = _inside(filtered, self.halo)
+        return np.ascontiguousarray(inside).reshape(inside.shape[0], -1)
+
+
+def _few_digits(values: Array) -> Array:
+    """Round to eight binary digits, so that subtracting from integers stays exact in float32."""
+    mantissa, exponent = np.frexp(values.astype(np.float64))
+    rounded: Array = np.ldexp(np.rint(mantissa * 256) / 256, exponent)
+    return rounded
+
+
+def _centred(image: Array, centre: Array, dtype: DTypeLike) -> Array:
+    """Subtract `centre`, one value per column and band, and convert."""
+    rows, cols, bands = image.shape
+    exact = dtype if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64
+    flat = image.reshape(rows, cols * bands)
+    difference = np.subtract(flat, centre.astype(exact), dtype=exact, casting="unsafe")
+    return difference.astype(dtype, copy=False).reshape(rows, cols, bands)
+
+
+class UniversalQuality(WindowMean):
+    """UIQ (Wang & Bovik 2002, doi 10.1109/97.995823): correlation, luminance and contrast.
+
+    Parameters
+    ----------
+    bands : int
+        Number of bands.
+    size, step : int
+        Side of the windows, and pixels from one to the next.
+    """
+
+    def fresh(self) -> Self:
+        """Return an empty accumulator of the same settings."""
+        return type(self)(len(self.total), self.size, self.step)
+
+    def quality(self, org: Array, pred: Array, used: Mask | None) -> Array:
+        """UIQ of every complete window; a factor of 0 / 0 is 1.
+
+        With the sums Sx, Sy, Sxy and Sxx + Syy over N pixels, the index is
+        ``4 (N Sxy - Sx Sy) Sx Sy / ((N (Sxx + Syy) - (Sx^2 + Sy^2)) (Sx^2 + Sy^2))``.
+        """
+        exact = self._sums_are_exact(org.dtype)
+        x, y = org.astype(np.float64), pred.astype(np.float64)
+        sum_x = self._sum(org if exact else x, exact)
+        sum_y = self._sum(pred if exact else y, exact)
+        number = self.size**2
+        covariance = self._sum(x * y, exact)
+        covariance *= number
+        x *= x
+        y *= y
+        x += y
+        variances = self._sum(x, exact)
+        variances *= number
+
+        products = sum_x * sum_y
+        sum_x *= sum_x
+        sum_y *= sum_y
+        means = np.add(sum_x, sum_y, out=sum_x)
+        covariance -= products
+        variances -= means
+        if exact:
+            flat = variances == 0
+        else:
+            # Rounding hides whether such windows are flat: look at their extremes.
+            flat = variances <= 1e-9 * means
+            if flat.any():
+                flat = self._flat(org) & self._flat(pred)
+        zero = means == 0
+        products *= 2
+        covariance *= 2
+        if flat.any() or zero.any():
+            products[zero] = means[zero] = 1
+            covariance[flat] = variances[flat] = 1
+        products *= covariance
+        means *= variances
+        quality = np.divide(products, means, out=products)
+        if not exact:
+            np.clip(quality, -1, 1, out=quality)
+        return quality
+
+    def _sums_are_exact(self, dtype: np.dtype[Any]) -> bool:
+        """Whether every sum, and its product with the window's size, is exact in float64."""
+        if dtype.kind not in "iu" or dtype.itemsize > 2:
+            return False
+        largest = 2.0 ** (8 * dtype.itemsize)
+        return 2 * (self.size**2 * largest) ** 2 <= 2.0**53
+
+    def _sum(self, image: Array, exact: bool) -> Array:
+        """Sum over each complete window, in float64."""
+        cv2 = opencv()
+        anchor = self.halo[0], self.halo[0]
+        size = self.size, self.size
+        if exact:
+            # Runs along rows and columns: fast, and right only because nothing is rounded.
+            total = cv2.boxFilter(image, cv2.CV_64F, size, anchor=anchor, normalize=False)
+        else:
+            ones = np.ones(self.size)
+            total = cv2.sepFilter2D(image, cv2.CV_64F, ones, ones, anchor=anchor)
+        return self._banded(total)
+
+    def _flat(self, image: Array) -> Array:
+        """Whether each complete window holds one value only."""
+        cv2 = opencv()
+        # OpenCV's extremes know no wide integers; a rounded tie only ever joins neighbours
+        # that differ by one part in 2^53.
+        image = image.astype(np.float64)
+        window = np.ones((self.size, self.size), np.uint8)
+        anchor = self.halo[0], self.halo[0]
+        low = self._banded(cv2.erode(image, window, anchor=anchor))
+        high = self._banded(cv2.dilate(image, window, anchor=anchor))
+        flat: Array = low == high
+        return flat
+
+    def _banded(self, filtered: Array) -> Array:
+        """Complete windows only, with the axis of bands that OpenCV drops when there is one."""
+        inside = _inside(filtered, self.halo)
+        return inside if inside.ndim == 3 else inside[:, :, np.newaxis]

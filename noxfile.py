@@ -49,7 +49,8 @@ def ensure_opencv(session: nox.Session) -> None:
         uninstall = ("uv", "pip") if session.venv_backend == "uv" else ("pip",)
         confirm = () if session.venv_backend == "uv" else ("--yes",)
         session.run(*uninstall, "uninstall", *confirm, "opencv-python", silent=True)
-        session.install("opencv-python-headless")
+        # The two share their files, so what the other left behind counts for nothing.
+        session.install("--force-reinstall", "--no-deps", "opencv-python-headless")
 
 
 def run_suites(session: nox.Session) -> None:
@@ -126,11 +127,12 @@ def wheel(session: nox.Session) -> None:
     ensure_opencv(session)
     session.chdir(session.create_tmp())
     session.run("python", "-c", "import image_similarity_measures, s2_superres")
-    session.run(METRICS, "--help", silent=True)
+    for command in (METRICS, SUPERRES):
+        session.run(command, "--help", silent=True)
     session.run(METRICS, *example_pair(), "--metric", "all")
-    session.run(
-        "python", "-c", "from s2_superres.bands import BANDS; print(*(b.name for b in BANDS))"
-    )
+    session.run(SUPERRES, "sample", "product", "--overwrite")
+    (product,) = Path("product").glob("*.SAFE")
+    session.run(SUPERRES, "info", str(product))
 
 
 def example_pair() -> tuple[str, ...]:

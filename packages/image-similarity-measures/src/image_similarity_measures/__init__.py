@@ -5,9 +5,13 @@ For arrays there is a function per metric, and `compare` for several of them, fi
     import image_similarity_measures as ism
 
     ism.ssim(original, predicted, data_range=4095)
+    ism.compare("original.tif", "predicted.tif", metrics="all").to_dict()
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .errors import (
     GridMismatchError,
@@ -20,8 +24,13 @@ from .errors import (
     SimilarityWarning,
     UsageError,
 )
-from .metrics import fsim, issm, psnr, rmse, sam, sre, ssim, uiq
-from .registry import METRICS, Metric
+
+if TYPE_CHECKING:
+    from .comparison import compare
+    from .metrics import fsim, issm, psnr, rmse, sam, sre, ssim, uiq
+    from .registry import METRICS, Metric
+    from .report import Report, Result
+    from .streaming import Options
 
 __version__ = "1.0.0"
 
@@ -32,12 +41,16 @@ __all__ = [
     "InputError",
     "Metric",
     "OpenCVMissingError",
+    "Options",
     "OutputError",
     "ReadError",
+    "Report",
+    "Result",
     "ShapeMismatchError",
     "SimilarityWarning",
     "UsageError",
     "__version__",
+    "compare",
     "fsim",
     "issm",
     "psnr",
@@ -47,3 +60,26 @@ __all__ = [
     "ssim",
     "uiq",
 ]
+
+# Loaded on first use, so that the command's --help and --version need not wait for NumPy.
+_HOME = {
+    "METRICS": "registry",
+    "Metric": "registry",
+    "Options": "streaming",
+    "Report": "report",
+    "Result": "report",
+    "compare": "comparison",
+    **dict.fromkeys(("fsim", "issm", "psnr", "rmse", "sam", "sre", "ssim", "uiq"), "metrics"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

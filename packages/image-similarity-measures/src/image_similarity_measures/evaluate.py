@@ -13,12 +13,13 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from image_similarity_measures.errors import ImageSimilarityError, ReadError, UsageError
-from image_similarity_measures.quality_metrics import metric_functions
+from .errors import ImageSimilarityError, ReadError, UsageError
+from .quality_metrics import metric_functions
 
 __all__ = [
     "evaluation",
@@ -61,7 +62,7 @@ def read_image_with_loader(path: str, loader: str = "auto") -> Array:
     if loader not in LOADERS:
         raise UsageError(f"unknown loader {loader!r}: use one of {', '.join(LOADERS)}")
     path = os.fspath(path)
-    logger.info("Reading image %s", os.path.basename(path))
+    logger.info("Reading image %s", Path(path).name)
     if loader == "auto":
         loader = "rasterio" if path.endswith((".tif", ".tiff")) else "opencv"
     return _read_with_rasterio(path) if loader == "rasterio" else _read_with_opencv(path)
@@ -160,7 +161,7 @@ def _read_with_opencv(path: str) -> Array:
 
     pixels: Array | None = cv2.imread(path)
     if pixels is None:
-        why = "not an image OpenCV knows" if os.path.exists(path) else "no such file"
+        why = "not an image OpenCV knows" if Path(path).exists() else "no such file"
         raise ReadError(f"cannot read {path}: {why}")
     return pixels
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from image_similarity_measures.errors import InputError, ShapeMismatchError
+from .errors import InputError, ShapeMismatchError
 
 __all__ = [
     "fsim",

@@ -1,0 +1,5 @@
+"""``python -m image_similarity_measures``."""
+
+from .cli import main
+
+main()

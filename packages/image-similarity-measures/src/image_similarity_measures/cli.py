@@ -1,0 +1,384 @@
+"""The command line: options in, a report out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from . import __version__
+from .errors import ImageSimilarityError, UsageError
+
+if TYPE_CHECKING:
+    from .report import Report
+
+__all__ = ["main", "run"]
+
+PASSED, FAILED, MISUSED, UNDER, INTERRUPTED = 0, 1, 2, 3, 130
+
+METRIC_NAMES = "fsim, issm, psnr, rmse, sam, sre, ssim, uiq"
+
+
+class Format(StrEnum):
+    """How the result is written."""
+
+    json = "json"
+    csv = "csv"
+    table = "table"
+
+
+class Definitions(StrEnum):
+    """Whose values are computed."""
+
+    current = "1"
+    legacy = "0.3"
+
+
+class Loader(StrEnum):
+    """The libraries that 0.3 could read with."""
+
+    auto = "auto"
+    opencv = "opencv"
+    rasterio = "rasterio"
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"image-similarity-measures {__version__}")
+        raise typer.Exit
+
+
+@app.command(no_args_is_help=True)
+def score_files(
+    org: Annotated[
+        Path,
+        typer.Option(
+            "--org-img-path",
+            "--org_img_path",
+            metavar="PATH",
+            show_default=False,
+            help="The original: a file, or a folder whose files are paired by name.",
+        ),
+    ],
+    pred: Annotated[
+        Path,
+        typer.Option(
+            "--pred-img-path",
+            "--pred_img_path",
+            metavar="PATH",
+            show_default=False,
+            help="What is compared with it: a file or folder.",
+        ),
+    ],
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help=f"One of {METRIC_NAMES}, or all; may be repeated. psnr if left out.",
+        ),
+    ] = None,
+    per_band: Annotated[
+        bool, typer.Option("--per-band", help="Add the values of each band.")
+    ] = False,
+    format_: Annotated[Format, typer.Option("--format", help="Form of the result.")] = Format.json,
+    data_range: Annotated[
+        float | None,
+        typer.Option(
+            "--data-range",
+            metavar="MAX",
+            help="Largest possible value. 255 for 8-bit and 4095 for wider integers if left out; "
+            "floating point needs it.",
+        ),
+    ] = None,
+    bit_depth: Annotated[
+        int | None,
+        typer.Option("--bit-depth", metavar="N", min=1, max=64, help="Data range of 2^N - 1."),
+    ] = None,
+    nodata: Annotated[
+        float | None,
+        typer.Option(
+            "--nodata",
+            metavar="VALUE",
+            help="Leave out pixels with this value, in place of what the files name.",
+        ),
+    ] = None,
+    bands: Annotated[
+        str | None,
+        typer.Option("--bands", metavar="N,N,...", help="Bands to compare, counted from 1."),
+    ] = None,
+    allow_grid_mismatch: Annotated[
+        bool,
+        typer.Option(
+            "--allow-grid-mismatch", help="Compare rasters of one size that lie elsewhere."
+        ),
+    ] = False,
+    maps: Annotated[
+        Path | None,
+        typer.Option(
+            "--maps",
+            metavar="DIR",
+            help="Write quality maps of fsim, sam, ssim and uiq there, as GeoTIFFs.",
+        ),
+    ] = None,
+    definitions: Annotated[
+        Definitions,
+        typer.Option("--definitions", help="0.3 gives the values of that version, faults and all."),
+    ] = Definitions.current,
+    loader: Annotated[
+        Loader,
+        typer.Option("--loader", help="Library that reads the files, for --definitions 0.3 alone."),
+    ] = Loader.auto,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-under",
+            metavar="NAME=BOUND",
+            help="Exit with 3 if a pair is worse: below the bound or, for rmse and sam, where "
+            "lower is better, above it. May be repeated.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="Write the result there, not to stdout."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the output and maps that exist.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="No warnings and no progress on stderr.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Say on stderr what is done, and how fast.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print version."),
+    ] = False,
+) -> int:
+    """Score how similar two images or rasters are, or the pairs of two folders.
+
+    Exit codes: 0 done, 1 error, 2 wrong usage, 3 below --fail-under.
+    """
+    from . import comparison, pairs, registry
+    from .output import refuse_existing, write_text
+
+    del version
+    bounds = _bounds(fail_under or [])
+    if bit_depth is not None:
+        if data_range is not None:
+            raise UsageError("--data-range and --bit-depth exclude each other; give one")
+        data_range = float(2**bit_depth - 1)
+    # A metric with a bound is computed even if nobody asked to see it.
+    metrics = registry.select([*(metric or ([] if bounds else ["psnr"])), *bounds])
+    if metric and "all" in metric:
+        metrics = ("all", *bounds)
+    if output is not None:
+        refuse_existing(output, overwrite)
+    progress = _Progress(wanted=not quiet and sys.stderr.isatty())
+    compare: Callable[[Path, Path], Report]
+    if definitions is Definitions.legacy:
+        _refuse_with_legacy(
+            {"--nodata": nodata, "--bands": bands, "--maps": maps, "--per-band": per_band or None}
+        )
+        compare = partial(
+            comparison.compare_as_0_3, metrics=metrics, data_range=data_range, loader=loader.value
+        )
+    else:
+        compare = partial(
+            comparison.compare,
+            metrics=metrics,
+            data_range=data_range,
+            nodata=nodata,
+            bands=_band_numbers(bands),
+            allow_grid_mismatch=allow_grid_mismatch,
+            maps=maps,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    found, alone = pairs.pair_up(org, pred)
+    if not quiet:
+        for path in alone:
+            _say(f"warning: {path} has no partner and is left out")
+    reports = []
+    for number, (first, second) in enumerate(found, 1):
+        progress.label = f"pair {number} of {len(found)}, " if len(found) > 1 else ""
+        begin = time.perf_counter()
+        with warnings.catch_warnings():
+            # What they say is in the report's notes, or was asked for with --definitions.
+            warnings.simplefilter("ignore")
+            try:
+                reports.append(compare(first, second))
+            finally:
+                progress.clear()
+        if not quiet:
+            for note in reports[-1].notes:
+                _say(f"warning: {second}: {note}")
+        if verbose:
+            _say(f"{first} | {second}: {time.perf_counter() - begin:.2f} s")
+    text = _written(reports, format_, per_band, batch=org.is_dir())
+    if output is None:
+        _print(text)
+    else:
+        write_text(output, text, overwrite=overwrite)
+    return _verdict(reports, bounds)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the command's name; taken from ``sys.argv`` by default.
+
+    Returns
+    -------
+    int
+        The exit code. Errors are one line on stderr.
+    """
+    # Found by way of typer, some versions of which bring their own copy of click.
+    wrong_usage = cast(type[Exception], typer.BadParameter.__mro__[1])
+    command = typer.main.get_command(app)
+    try:
+        given = None if arguments is None else list(arguments)
+        code = command.main(given, prog_name="image-similarity-measures", standalone_mode=False)
+    except wrong_usage as error:
+        message = getattr(error, "format_message", error.__str__)()
+        if not message:  # no option at all: the help was printed
+            return MISUSED
+        _say(f"error: {_one_line(message)}; see --help")
+    except UsageError as error:
+        _say(f"error: {error}")
+    except (ImageSimilarityError, OSError) as error:
+        _say(f"error: {_one_line(str(error))}")
+        return FAILED
+    except MemoryError:
+        _say("error: not enough memory; leave out fsim and issm, or compare fewer bands")
+        return FAILED
+    except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted")
+        return INTERRUPTED
+    else:
+        return int(code or PASSED)
+    return MISUSED
+
+
+def main() -> None:
+    """Run the command and exit with its code."""
+    if not {"-v", "--verbose"} & set(sys.argv):
+        _keep_stderr_to_ourselves()
+    sys.exit(run())
+
+
+class _Progress:
+    """A percentage on stderr once the work has lasted a second."""
+
+    def __init__(self, *, wanted: bool) -> None:
+        self.label = ""
+        self._wanted = wanted
+        self._begin = time.monotonic()
+        self._shown = ""
+
+    def __call__(self, done: int, total: int) -> None:
+        text = f"{self.label}{100 * done // total} %"
+        if self._wanted and text != self._shown and time.monotonic() - self._begin > 1:
+            print(f"\r{text}", end="", file=sys.stderr, flush=True)
+            self._shown = text
+
+    def clear(self) -> None:
+        """Wipe the line."""
+        if self._shown:
+            print("\r" + " " * len(self._shown) + "\r", end="", file=sys.stderr, flush=True)
+            self._shown = ""
+
+
+def _bounds(texts: Sequence[str]) -> dict[str, float]:
+    from . import registry
+
+    bounds = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            bounds[registry.get(name.strip()).name] = float(number)
+        except ValueError as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"--fail-under {text}: give a metric and a number, psnr=30") from None
+    return bounds
+
+
+def _band_numbers(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--bands {text}: give numbers with commas between, 1,2,3") from None
+
+
+def _refuse_with_legacy(options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(f"{name} does not go with --definitions 0.3; leave one of them out")
+
+
+def _written(reports: Sequence[Report], form: Format, per_band: bool, *, batch: bool) -> str:
+    from . import report
+
+    if form is Format.csv:
+        return report.to_csv(reports, per_band=per_band)
+    if form is Format.json:
+        if batch:
+            return report.to_json(reports, per_band=per_band)
+        return reports[0].to_json(per_band=per_band)
+    return report.to_table(reports) if batch else reports[0].to_table(per_band=per_band)
+
+
+def _verdict(reports: Sequence[Report], bounds: dict[str, float]) -> int:
+    code = PASSED
+    for report in reports:
+        for name, bound in bounds.items():
+            result = report[name]
+            if not result.reaches(bound):
+                relation = "below" if result.higher_is_better else "above"
+                _say(f"failed: {report.image2}: {name} {result.value:.6g} is {relation} {bound:g}")
+                code = UNDER
+    return code
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has read enough; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")
+
+
+def _keep_stderr_to_ourselves() -> None:
+    """Send to nowhere what C libraries write to stderr; libtiff cannot be told not to."""
+    with contextlib.suppress(OSError, ValueError):
+        ours = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, errors="backslashreplace")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        sys.stderr = ours

@@ -1,0 +1,302 @@
+"""From two arrays or two files to a report."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import registry
+from .errors import InputError, ShapeMismatchError, SimilarityWarning, UsageError
+from .images import ArrayPair, Block, Mask, PairSource, as_bands, both
+from .report import Report, Result
+from .streaming import MapSink, Options, Score, score
+
+if TYPE_CHECKING:
+    from .rasters import Grid
+
+__all__ = ["PathLike", "compare", "compare_as_0_3"]
+
+PathLike = str | os.PathLike[str]
+Progress = Callable[[int, int], None]
+
+
+def compare(
+    org: ArrayLike | PathLike,
+    pred: ArrayLike | PathLike,
+    *,
+    metrics: str | Sequence[str] = "all",
+    data_range: float | None = None,
+    mask: ArrayLike | None = None,
+    nodata: float | None = None,
+    bands: Sequence[int] | None = None,
+    allow_grid_mismatch: bool = False,
+    maps: PathLike | None = None,
+    overwrite: bool = False,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Compare two images with one or more metrics, reading them once.
+
+    Parameters
+    ----------
+    org, pred : array_like or path
+        Two arrays, (rows, cols) or (rows, cols, bands), or two files. Files may be larger than
+        the memory. Their nodata values, masks and alpha bands are respected.
+    metrics : str or sequence of str
+        Names of metrics; ``"all"`` is every metric that the number of bands allows.
+    data_range : float, optional
+        Largest possible value; 255 for 8-bit integers and 4095 for wider ones by default.
+        Floating point has no default.
+    mask : array_like of bool, optional
+        (rows, cols), True where pixels are used.
+    nodata : float, optional
+        Pixels with this value in a band of either image are left out. For files it takes the
+        place of the values that they name.
+    bands : sequence of int, optional
+        Bands to compare, counted from 1 as GDAL does.
+    allow_grid_mismatch : bool
+        Compare files of one size though their coordinates differ.
+    maps : path, optional
+        Folder for quality maps of the metrics that have one, as GeoTIFFs.
+    overwrite : bool
+        Replace maps that exist.
+    options : Options, optional
+        Variants of the metrics. `data_range`, if given, is used in place of its own.
+    progress : callable, optional
+        Called with (rows done, rows in all).
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ShapeMismatchError, GridMismatchError
+        The images have different shapes, or lie on different grids.
+    InputError, UsageError
+        The images or options cannot be used.
+    ReadError, OutputError
+        A file cannot be read, or a map not written.
+
+    Warns
+    -----
+    SimilarityWarning
+        Whatever is in the report's notes.
+    """
+    options = options or Options()
+    if data_range is not None:
+        options = replace(options, data_range=data_range)
+    with ExitStack() as stack, _noted() as notes:
+        pair = stack.enter_context(_open_pair(org, pred, mask, nodata, bands, allow_grid_mismatch))
+        names = _possible(registry.select(metrics), metrics, pair.source.shape[2])
+        sinks: Mapping[str, MapSink] = {}
+        if maps is not None:
+            sinks = _open_maps(stack, maps, pair, names, overwrite)
+        scores = score(pair.source, names, options=options, sinks=sinks, progress=progress)
+    _repeat(notes)
+    return Report(
+        image1=pair.names[0],
+        image2=pair.names[1],
+        results=tuple(_result(scores[name]) for name in names),
+        bands=tuple(bands) if bands else tuple(range(1, pair.source.shape[2] + 1)),
+        valid_share=scores.valid_share,
+        version=_version(),
+        notes=tuple(notes),
+    )
+
+
+def compare_as_0_3(
+    org: PathLike,
+    pred: PathLike,
+    *,
+    metrics: str | Sequence[str] = "all",
+    data_range: float | None = None,
+    loader: str = "auto",
+) -> Report:
+    """Compare two files as version 0.3 did, wrong values included.
+
+    Parameters
+    ----------
+    org, pred : path
+        The files, read as 0.3 read them: whatever is not a TIFF as 8-bit blue, green, red.
+    metrics : str or sequence of str
+        Names of metrics, or ``"all"``.
+    data_range : float, optional
+        0.3's ``max_p`` of RMSE, PSNR and SSIM; 4095 by default, for 8-bit images too.
+    loader : {"auto", "opencv", "rasterio"}
+        Library that reads the files.
+
+    Returns
+    -------
+    Report
+        Without values per band.
+    """
+    from .evaluate import read_image_with_loader
+    from .quality_metrics import metric_functions
+
+    names = registry.select(metrics)
+    max_p = 4095.0 if data_range is None else data_range
+    images = [read_image_with_loader(os.fspath(path), loader) for path in (org, pred)]
+    if images[0].shape != images[1].shape:
+        raise ShapeMismatchError(
+            f"{os.fspath(org)} has shape {images[0].shape} and {os.fspath(pred)} has "
+            f"{images[1].shape}; crop or resample one of them"
+        )
+    results = []
+    for name in names:
+        ranged = {"max_p": max_p} if name in ("psnr", "rmse", "ssim") else {}
+        value = metric_functions[name](*images, **ranged)
+        unit = "" if name == "rmse" else registry.get(name).unit
+        results.append(Result(name, value, unit=unit, data_range=ranged.get("max_p")))
+    return Report(
+        image1=os.fspath(org),
+        image2=os.fspath(pred),
+        results=tuple(results),
+        bands=tuple(range(1, images[0].shape[2] + 1)),
+        valid_share=1.0,
+        version=_version(),
+        definitions="0.3",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """What is compared, under which names, and where it lies."""
+
+    source: PairSource
+    names: tuple[str | None, str | None]
+    grid: Grid | None = None
+
+
+class _Masked:
+    """A source with a mask of the user's on top of its own."""
+
+    def __init__(self, source: PairSource, mask: ArrayLike) -> None:
+        self._source = source
+        self._mask: Mask = np.asarray(mask)
+        if self._mask.dtype.kind != "b" or self._mask.shape != source.shape[:2]:
+            raise InputError(
+                f"mask is {self._mask.dtype} of shape {self._mask.shape}; give booleans of shape "
+                f"{source.shape[:2]}, True where pixels are used"
+            )
+        self.shape = source.shape
+        self.dtype = source.dtype
+        self.block_rows = source.block_rows
+
+    def read(self, rows: slice, cols: slice) -> Block:
+        block = self._source.read(rows, cols)
+        return replace(block, valid=both(block.valid, self._mask[rows, cols]))
+
+
+@contextmanager
+def _open_pair(
+    org: ArrayLike | PathLike,
+    pred: ArrayLike | PathLike,
+    mask: ArrayLike | None,
+    nodata: float | None,
+    bands: Sequence[int] | None,
+    allow_grid_mismatch: bool,
+) -> Iterator[_Pair]:
+    paths = [image for image in (org, pred) if isinstance(image, str | os.PathLike)]
+    if len(paths) == 1:
+        raise InputError(
+            f"{os.fspath(paths[0])} is a file and the other image an array; "
+            "give two files or two arrays"
+        )
+    if not paths:
+        arrays = cast(tuple[ArrayLike, ArrayLike], (org, pred))
+        if bands is not None:
+            arrays = (_chosen(arrays[0], bands, "org"), _chosen(arrays[1], bands, "pred"))
+        yield _Pair(ArrayPair(*arrays, mask=mask, nodata=nodata), (None, None))
+        return
+    from .rasters import RasterPair
+
+    opened = RasterPair(*paths, bands=bands, nodata=nodata, allow_grid_mismatch=allow_grid_mismatch)
+    with opened as rasters:
+        source: PairSource = rasters if mask is None else _Masked(rasters, mask)
+        yield _Pair(source, cast(Any, tuple(map(os.fspath, paths))), rasters.grid)
+
+
+def _chosen(image: ArrayLike, bands: Sequence[int], name: str) -> np.ndarray[Any, Any]:
+    array = as_bands(image, name)
+    count = array.shape[2]
+    missing = [band for band in bands if not 1 <= band <= count]
+    if missing or not len(bands):
+        raise InputError(f"{name} has no band {missing[:1] or ''}; its bands are 1 to {count}")
+    return array[:, :, [band - 1 for band in bands]]
+
+
+def _possible(names: tuple[str, ...], asked: str | Sequence[str], bands: int) -> tuple[str, ...]:
+    """Leave SAM out of "all" for one band: nobody asked for it by name."""
+    named = (asked,) if isinstance(asked, str) else asked
+    if bands > 1 or "sam" not in names or "sam" in named:
+        return names
+    warnings.warn(
+        "sam is left out: it compares spectra, and there is one band",
+        SimilarityWarning,
+        stacklevel=2,
+    )
+    return tuple(name for name in names if name != "sam")
+
+
+def _open_maps(
+    stack: ExitStack, folder: PathLike, pair: _Pair, names: Sequence[str], overwrite: bool
+) -> dict[str, MapSink]:
+    from .maps import MapFile, map_paths
+    from .output import refuse_existing
+    from .rasters import Grid
+
+    mapped = [name for name in names if registry.get(name).has_map]
+    if not mapped:
+        raise UsageError(
+            f"no map of {', '.join(names)}; maps exist for "
+            + ", ".join(m.name for m in registry.METRICS.values() if m.has_map)
+        )
+    stem = Path(pair.names[1]).stem if pair.names[1] else ""
+    paths = map_paths(folder, stem, mapped)
+    for path in paths.values():
+        refuse_existing(path, overwrite)
+    grid = pair.grid or Grid.unreferenced(*pair.source.shape[:2])
+    return {
+        name: stack.enter_context(
+            MapFile(path, grid, title=registry.get(name).title, overwrite=overwrite)
+        )
+        for name, path in paths.items()
+    }
+
+
+@contextmanager
+def _noted() -> Iterator[list[str]]:
+    """Collect this package's warnings; all others go their way."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SimilarityWarning)
+        yield notes
+    for entry in caught:
+        if issubclass(entry.category, SimilarityWarning):
+            notes.append(str(entry.message))
+        else:
+            warnings.warn_explicit(entry.message, entry.category, entry.filename, entry.lineno)
+
+
+def _repeat(notes: Sequence[str]) -> None:
+    for note in notes:
+        warnings.warn(note, SimilarityWarning, stacklevel=3)
+
+
+def _result(found: Score) -> Result:
+    return Result(found.name, found.value, found.per_band, found.unit, found.data_range)
+
+
+def _version() -> str:
+    from . import __version__
+
+    return __version__

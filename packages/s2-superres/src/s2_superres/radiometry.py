@@ -77,6 +77,10 @@ class Radiometry:
             return np.zeros(dn.shape, np.bool_)
         return np.asarray(dn == self.saturated)
 
+    def no_data(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return an image without any data."""
+        return np.full(shape, np.nan if self.nodata is None else self.nodata, self.dtype)
+
     def to_scaled(self, dn: NDArray[Any], resolution: int) -> NDArray[np.float32]:
         """``(bands, rows, cols)`` digital numbers in the networks' scale, float32.
 

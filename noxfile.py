@@ -33,8 +33,9 @@ def install(session: nox.Session, *packages: str, groups: tuple[str, ...] = ()) 
     """Install packages of this repository, not editable, and groups of requirements."""
     arguments = [f"./packages/{package}" for package in packages]
     if session.venv_backend == "uv":
-        # uv would take a wheel built before the last edit from its cache.
-        arguments += [f"--reinstall-package={package}" for package in packages]
+        # uv would take a wheel built before the last edit from its cache, and install a member of
+        # its workspace editable.
+        arguments += ["--no-sources", *(f"--reinstall-package={name}" for name in packages)]
     session.install(*arguments, *nox.project.dependency_groups(GROUPS, *groups))
     if packages:
         ensure_opencv(session)

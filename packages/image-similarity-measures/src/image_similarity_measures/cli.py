@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from . import __version__
-from .errors import ImageSimilarityError, UsageError
+from .errors import ImageSimilarityError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from .report import Report
@@ -60,7 +60,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.command(no_args_is_help=True)
+@app.command()
 def score_files(
     org: Annotated[
         Path,
@@ -257,8 +257,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = command.main(given, prog_name="image-similarity-measures", standalone_mode=False)
     except wrong_usage as error:
         message = getattr(error, "format_message", error.__str__)()
-        if not message:  # no option at all: the help was printed
-            return MISUSED
         _say(f"error: {_one_line(message)}; see --help")
     except UsageError as error:
         _say(f"error: {error}")
@@ -366,6 +364,9 @@ def _print(text: str) -> None:
     except BrokenPipeError:
         # Whoever read has read enough; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(f"cannot write to stdout: {error.strerror}") from error
 
 
 def _say(text: str) -> None:

@@ -153,7 +153,10 @@ def compare_as_0_3(
     results = []
     for name in names:
         ranged = {"max_p": max_p} if name in ("psnr", "rmse", "ssim") else {}
-        value = metric_functions[name](*images, **ranged)
+        try:
+            value = metric_functions[name](*images, **ranged)
+        except ValueError as error:
+            raise InputError(f"{name} of 0.3 fails on {os.fspath(org)}: {error}") from error
         unit = "" if name == "rmse" else registry.get(name).unit
         results.append(Result(name, value, unit=unit, data_range=ranged.get("max_p")))
     return Report(

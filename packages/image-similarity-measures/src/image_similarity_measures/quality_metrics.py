@@ -369,7 +369,12 @@ def _similarity(x: Array, y: Array, constant: float) -> Array:
 def _wrapped_gradient(band: Array) -> Array:
     import cv2
 
-    dx, dy = (cv2.Scharr(band, cv2.CV_16U, *order) for order in ((1, 0), (0, 1)))
+    try:
+        dx, dy = (cv2.Scharr(band, cv2.CV_16U, *order) for order in ((1, 0), (0, 1)))
+    except cv2.error as error:
+        raise InputError(
+            f"fsim of 0.3 cannot take {band.dtype}: use image_similarity_measures.fsim"
+        ) from error
     magnitude: Array = np.sqrt(np.square(dx) + np.square(dy))
     return magnitude
 

@@ -194,7 +194,7 @@ class RasterPair:
         if org.count != pred.count:
             raise InputError(
                 f"{org.path} has {org.count} band(s) and {pred.path} has {pred.count}; "
-                "choose the bands to compare"
+                "choose the bands to compare (--bands)"
             )
 
     def _check_grids(self, allow_mismatch: bool) -> None:
@@ -211,7 +211,7 @@ class RasterPair:
             )
         elif not (org.grid.same_place(pred.grid) or allow_mismatch):
             raise GridMismatchError(
-                f"grids differ, resample one file or allow the mismatch: {grids}"
+                f"grids differ, resample one file or allow it (--allow-grid-mismatch): {grids}"
             )
 
 

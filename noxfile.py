@@ -130,18 +130,21 @@ def wheel(session: nox.Session) -> None:
     session.run("python", "-c", "import image_similarity_measures, s2_superres")
     for command in (METRICS, SUPERRES):
         session.run(command, "--help", silent=True)
-    session.run(METRICS, *example_pair(), "--metric", "all")
+    score_examples(session)
     session.run(SUPERRES, "sample", "product", "--overwrite")
     (product,) = Path("product").glob("*.SAFE")
     session.run(SUPERRES, "info", str(product))
 
 
-def example_pair() -> tuple[str, ...]:
-    """The options that name the example images."""
+def score_examples(session: nox.Session, *options: str) -> None:
+    """Run the metrics command on the example pair, whose reflectance is DN / 10000."""
     folder = ROOT / "examples"
-    return (
+    session.run(
+        METRICS,
         f"--org-img-path={folder / 'reference.tif'}",
         f"--pred-img-path={folder / 'upsampled.tif'}",
+        *("--metric", "all", "--data-range", "10000"),
+        *options,
     )
 
 
@@ -149,7 +152,7 @@ def example_pair() -> tuple[str, ...]:
 def demo(session: nox.Session) -> None:
     """Score a real Sentinel-2 crop against its own 20 m version brought back to 10 m."""
     install(session, METRICS)
-    session.run(METRICS, *example_pair(), "--metric", "all", "--per-band", "--format", "table")
+    score_examples(session, "--per-band", "--format", "table")
 
 
 @nox.session(python=PYTHON)

@@ -9,6 +9,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
 
 from image_similarity_measures import __version__
 from image_similarity_measures.registry import METRICS, Metric
@@ -82,4 +83,8 @@ def qualify_errors(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> None:
+    # One signature for a metric; its overloads are for type checkers.
+    analyzer = ModuleAnalyzer.for_module("image_similarity_measures.metrics")
+    analyzer.analyze()
+    analyzer.overloads.clear()
     app.connect("doctree-read", qualify_errors)

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import assert_type
+
+import numpy as np
+from numpy.typing import NDArray
+
+import image_similarity_measures as ism
+from image_similarity_measures.errors import ShapeMismatchError
+from image_similarity_measures.quality_metrics import metric_functions
 from s2_superres import bands, errors
+
+reference = np.zeros((64, 64, 4), np.uint16)
+image = reference + 1
+
+assert_type(ism.rmse(reference, image), float)
+assert_type(ism.psnr(reference, image, data_range=10000, nodata=0), float)
+assert_type(ism.ssim(reference, image, per_band=True), NDArray[np.float64])
+assert_type(ism.sam(reference, image, full=True), tuple[float, NDArray[np.float32]])
+
+report = ism.compare(Path("a.tif"), "b.tif", metrics=["ssim", "sam"], bands=[1, 2])
+assert_type(report, ism.Report)
+assert_type(report["ssim"].value, float)
+assert_type(report.metrics, dict[str, float])
+text: str = report.to_json()
+
+mismatch: AssertionError = ShapeMismatchError("shapes differ")
+old_names: list[str] = list(metric_functions)
 
 names: tuple[str, ...] = tuple(band.name for band in bands.BANDS_20M)
 metres: int = bands.BY_NAME["B8A"].resolution
-wavelength: float = bands.B05.wavelength
+outside: ValueError = errors.AreaError("outside the tile")
 
 
 def explain(problem: errors.S2SuperresError) -> str:
     return str(problem)
-
-
-problem: ValueError = errors.AreaError("outside the tile")

@@ -17,6 +17,7 @@ from . import registry
 from .errors import InputError, ShapeMismatchError, SimilarityWarning, UsageError
 from .images import ArrayPair, Block, Mask, PairSource, as_bands, both
 from .report import Report, Result
+from .selection import check_bands
 from .streaming import MapSink, Options, Score, score
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def _open_pair(
     if not paths:
         arrays = cast(tuple[ArrayLike, ArrayLike], (org, pred))
         if bands is not None:
-            arrays = (_chosen(arrays[0], bands, "org"), _chosen(arrays[1], bands, "pred"))
+            arrays = (_chosen(arrays[0], bands, "org_img"), _chosen(arrays[1], bands, "pred_img"))
         yield _Pair(ArrayPair(*arrays, mask=mask, nodata=nodata), (None, None))
         return
     from .rasters import RasterPair
@@ -230,10 +231,7 @@ def _open_pair(
 
 def _chosen(image: ArrayLike, bands: Sequence[int], name: str) -> np.ndarray[Any, Any]:
     array = as_bands(image, name)
-    count = array.shape[2]
-    missing = [band for band in bands if not 1 <= band <= count]
-    if missing or not len(bands):
-        raise InputError(f"{name} has no band {missing[:1] or ''}; its bands are 1 to {count}")
+    check_bands(name, bands, range(1, array.shape[2] + 1))
     return array[:, :, [band - 1 for band in bands]]
 
 

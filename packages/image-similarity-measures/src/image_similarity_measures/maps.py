@@ -115,6 +115,8 @@ class MapFile:
     def _finish(self) -> None:
         if any(map(len, self._waiting)):
             self._flush(1)
+        if self._rows_done < self._grid.rows:
+            raise OSError(f"only {self._rows_done} of {self._grid.rows} rows were computed")
         with gdal_settings():
             self._dataset.close()
         self._dataset = None

@@ -26,6 +26,7 @@ from rasterio.windows import Window
 
 from .errors import GridMismatchError, InputError, ReadError, SimilarityWarning
 from .images import Array, Block, Mask, both, valid_pixels
+from .selection import check_bands
 
 __all__ = ["Grid", "RasterPair", "gdal_settings", "reason", "unreferenced_is_fine"]
 
@@ -45,8 +46,15 @@ logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
 
 def gdal_settings() -> rasterio.Env:
-    """GDAL's settings for one thread: bounded cache, two decoders, damaged JPEGs are errors."""
-    settings: dict[str, Any] = {"GDAL_NUM_THREADS": 2, "GDAL_ERROR_ON_LIBJPEG_WARNING": True}
+    """GDAL's settings for one thread: a bounded cache, two decoders, no leniency.
+
+    By default GDAL fills up what is missing of a JPEG, and of a PNG that it reads at once.
+    """
+    settings: dict[str, Any] = {
+        "GDAL_NUM_THREADS": 2,
+        "GDAL_ERROR_ON_LIBJPEG_WARNING": True,
+        "GDAL_PNG_WHOLE_IMAGE_OPTIM": False,
+    }
     if "GDAL_CACHEMAX" not in os.environ:
         settings["GDAL_CACHEMAX"] = _CACHE_BYTES
     return rasterio.Env(**settings)
@@ -98,7 +106,7 @@ class Grid:
         to_pixels = ~self.transform
         corners = [(col, row) for col in (0, self.cols) for row in (0, self.rows)]
         return all(
-            math.dist(corner, to_pixels * (other.transform * corner)) <= _GRID_TOLERANCE
+            math.dist(corner, _at(to_pixels, *_at(other.transform, *corner))) <= _GRID_TOLERANCE
             for corner in corners
         )
 
@@ -110,6 +118,12 @@ class Grid:
             f"{self.rows} rows x {self.cols} columns, {self.crs or 'no CRS'}, "
             f"corner ({t.c:.10g}, {t.f:.10g}), pixel ({t.a:.6g}, {t.e:.6g})"
         )
+
+
+def _at(transform: Any, x: float, y: float) -> tuple[float, float]:
+    """Apply an affine transform; its own operator for that is changing between versions."""
+    t = transform
+    return t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
 
 
 class RasterPair:
@@ -249,13 +263,7 @@ class _Raster:
                 if meaning is not ColorInterp.alpha
             ]
         self.bands = list(available if bands is None else bands)
-        missing = [band for band in self.bands if band not in available]
-        if missing or not self.bands:
-            listed = ", ".join(map(str, available)) or "none but alpha"
-            raise InputError(
-                f"{self.path} has no band {missing[0] if missing else ''}".rstrip()
-                + f"; its bands are {listed}"
-            )
+        check_bands(self.path, self.bands, available)
         self.count = len(self.bands)
         self._stored = [1] if self._palette is not None else self.bands
         dtypes = [dataset.dtypes[band - 1] for band in self._stored]

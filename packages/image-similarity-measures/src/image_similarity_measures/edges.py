@@ -180,6 +180,8 @@ def edge_correlation(strips: Sequence[StripEdges]) -> float:
 
 def _joined(seams: Sequence[Seams]) -> list[Array]:
     """Per strip and line number, whether the line is an edge only through another strip."""
+    if len(seams) == 1:
+        return [np.zeros_like(seams[0].strong)]
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -192,13 +194,10 @@ def _joined(seams: Sequence[Seams]) -> list[Array]:
             touching = (a > 0) & (b > 0)
             links.append(np.stack([a[touching] + starts[index], b[touching] + starts[index + 1]]))
     strong = np.concatenate([seam.strong for seam in seams])
-    if links:
-        ends = np.concatenate(links, axis=1)
-        graph = coo_array((np.ones(ends.shape[1], bool), tuple(ends)), (len(strong),) * 2)
-        _, group = connected_components(graph, directed=False)
-        with_strong = np.zeros(len(strong), bool)
-        with_strong[group[strong]] = True
-        strong = with_strong[group] & ~strong
-    else:
-        strong = np.zeros_like(strong)
+    ends = np.concatenate(links, axis=1)
+    graph = coo_array((np.ones(ends.shape[1], bool), tuple(ends)), (len(strong),) * 2)
+    _, group = connected_components(graph, directed=False)
+    with_strong = np.zeros(len(strong), bool)
+    with_strong[group[strong]] = True
+    strong = with_strong[group] & ~strong
     return [strong[a:b] for a, b in pairwise(starts)]

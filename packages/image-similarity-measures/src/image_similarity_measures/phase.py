@@ -115,32 +115,45 @@ def phase_congruency(image: Array) -> Array:
     energy = np.zeros(image.shape, np.float32)
     amplitude = np.zeros(image.shape, np.float32)
     for angular, power, gain in zip(bank.angular, bank.finest_power, bank.noise_gain, strict=True):
-        responses = fft.ifft2(scaled * angular, overwrite_x=True)
-        here, size = _energy(responses)
+        responses = [fft.ifft2(scale * angular, overwrite_x=True) for scale in scaled]
+        sizes = [np.abs(response) for response in responses]
+        here = _energy(responses)
         # The finest scale is mostly noise: Rayleigh-distributed, so its median gives its power.
-        noise = np.median(size[0]) ** 2 / np.log(2) / power
+        noise = _median(sizes[0]) ** 2 / np.log(2) / power
         tau = np.sqrt(noise * gain)
         deviation = np.sqrt((2 - np.pi / 2) * tau**2)
         threshold = (tau * np.sqrt(np.pi / 2) + NOISE_DEVIATIONS * deviation) / NOISE_RESCALE
         here -= np.float32(threshold)
         energy += np.maximum(here, 0, out=here)
-        amplitude += size.sum(axis=0)
+        for size in sizes:
+            amplitude += size
     return np.divide(energy, amplitude, out=energy, where=amplitude > 0)
 
 
-def _energy(responses: Array) -> tuple[Array, Array]:
-    """Energy in phase less that out of phase, and the amplitude of each response.
+def _energy(responses: list[Array]) -> Array:
+    """Energy in phase less that out of phase, of one orientation.
 
     Parameters
     ----------
-    responses : ndarray
-        (scales, rows, cols) complex64: even response + i odd response.
+    responses : list of ndarray
+        Per scale, (rows, cols) complex64: even response + i odd response.
     """
-    size = np.abs(responses)
-    mean = responses.sum(axis=0)
-    length = np.abs(mean)
-    length[length == 0] = 1
-    mean /= length
-    turned = responses * mean.conj()
-    energy: Array = turned.real.sum(axis=0) - np.abs(turned.imag).sum(axis=0)
-    return energy, size
+    mean = np.sum(responses, axis=0)
+    # Along their mean the responses add up to its length; what is left lies across.
+    energy: Array = np.abs(mean)
+    length = np.where(energy == 0, np.float32(1), energy)
+    even, odd = mean.real / length, mean.imag / length
+    for response in responses:
+        across = response.imag * even
+        across -= response.real * odd
+        energy -= np.abs(across, out=across)
+    return energy
+
+
+def _median(values: Array) -> float:
+    """Median, several times faster than NumPy's."""
+    middle = values.size // 2
+    halves = np.partition(values, middle, axis=None)
+    if values.size % 2:
+        return float(halves[middle])
+    return (float(halves[middle]) + float(halves[:middle].max())) / 2

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -24,9 +25,11 @@ from .windowed import StructuralSimilarity, UniversalQuality
 __all__ = ["ArrayPair", "Block", "MapSink", "Options", "PairSource", "Score", "Scores", "score"]
 
 # What is computed together depends on the image alone, never on how it is read: with the same
-# operations on the same tiles, results are the same to the last digit.
-_STRIP_ROWS = 128
-_TILE_SAMPLES = 2**17
+# operations on the same tiles, results are the same to the last digit. Tiles are small enough for
+# their intermediate images to stay in the cache, and for the allocator to keep their memory.
+_TILE_ROWS = 64
+_TILE_SAMPLES = 2**15
+_STRIP_SAMPLES = 2**21
 # Below this many samples threads cost more than they bring.
 _THREADED_SAMPLES = 2**19
 _THREADS = min(2, os.cpu_count() or 1)
@@ -265,6 +268,7 @@ def _strips(
         yield ahead.result()
 
     before, after = halo
+    strip_rows = max(1, _STRIP_SAMPLES // (cols * bands * _TILE_ROWS)) * _TILE_ROWS
     held: Block | None = None
     held_row = 0
     done = 0
@@ -276,7 +280,7 @@ def _strips(
             held = _stacked(held, keep - held_row, block)
             held_row = keep
         while done < rows:
-            strip = Span(done, min(done + _STRIP_ROWS, rows))
+            strip = Span(done, min(done + strip_rows, rows))
             if min(strip.stop + after, rows) > span.stop:
                 break
             yield Tile(held, held_row, 0, strip, Span(0, cols), (rows, cols))
@@ -312,7 +316,7 @@ class _Plan:
         names: tuple[str, ...],
         options: Options,
     ) -> None:
-        _, cols, bands = shape
+        bands = shape[2]
         self.shape = shape
         self.names = names
         self.options = options
@@ -375,8 +379,7 @@ class _Plan:
         ]
         halos = [a.halo for a in self.whole] + [a.halo for _, a in self.tiled]
         self.halo = max(h[0] for h in halos), max(h[1] for h in halos)
-        width = max(32, _TILE_SAMPLES // (_STRIP_ROWS * min(bands, 4)))
-        self.columns = [Span(first, min(first + width, cols)) for first in range(0, cols, width)]
+        self.width = max(32, _TILE_SAMPLES // (_TILE_ROWS * min(bands, 4)))
 
     def _data_range(self, dtype: np.dtype[Any]) -> float:
         """Return the range asked for, or the one that integers of this width get."""
@@ -416,29 +419,25 @@ class _Plan:
             if name in sinks
         }
 
-        def part(name: str, accumulator: Accumulator, cols: Span) -> Accumulator:
+        def part(name: str, accumulator: Accumulator, tile: Tile) -> Accumulator:
             gathered = accumulator.fresh()
-            out = maps[name][:, cols.start : cols.stop] if name in maps else None
-            gathered.update(strip.columns(cols), out)
+            out: Array | None = None
+            if name in maps:
+                out = maps[name][tile.rows.within(strip.rows.start), tile.cols.within(0)]
+            gathered.update(tile, out)
             return gathered
 
-        jobs: list[tuple[Accumulator | None, Callable[[], Accumulator | None]]] = []
-        for whole in self.whole:
-            jobs.append((None, lambda whole=whole: whole.update(strip)))  # type: ignore[misc]
-        for name, accumulator in self.tiled:
-            for cols in self.columns:
-                jobs.append(
-                    (
-                        accumulator,
-                        lambda name=name, a=accumulator, cols=cols: part(name, a, cols),  # type: ignore[misc]
-                    )
-                )
+        # Each job returns what is to be merged, in the order of the tiles: threads change nothing.
+        tiles = strip.split(_TILE_ROWS, self.width)
+        jobs: list[Callable[[], Accumulator | None]] = []
+        jobs += [partial(whole.update, strip) for whole in self.whole]
+        jobs += [partial(part, name, a, tile) for name, a in self.tiled for tile in tiles]
         if self.peak is not None:
             self._watch_peak(core)
-        results = (pool.map if pool else map)(lambda job: job[1](), jobs)
-        # Merged in the order of the tiles, so that threads change nothing.
-        for (accumulator, _), gathered in zip(jobs, results, strict=True):
-            if accumulator is not None and gathered is not None:
+        results = list((pool.map if pool else map)(lambda job: job(), jobs))
+        for index, (_, accumulator) in enumerate(self.tiled):
+            start = len(self.whole) + index * len(tiles)
+            for gathered in results[start : start + len(tiles)]:
                 accumulator.merge(gathered)
         for name, rows in maps.items():
             sinks[name].write(strip.rows.start, rows)

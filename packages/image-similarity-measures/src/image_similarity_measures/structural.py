@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .edges import REACH, StripEdges, edge_correlation
 from .errors import InputError
@@ -76,15 +77,15 @@ class FeatureSimilarity:
         return type(self)(self.shape, self.data_range, reduce=self.reduce, constants=self.constants)
 
     def update(self, tile: Tile, out: Array | None = None) -> None:
-        """Add a tile's pixels to their cells."""
+        """Add the pixels of a strip of the images' full width to their cells."""
         block = blanked(tile.core())
-        origin = tile.rows.start, tile.cols.start
+        row = tile.rows.start
         scale = 255 / self.data_range
         for cells, image in ((self.org, block.org), (self.pred, block.pred)):
             limited = _limited(image, self.data_range)
-            _add_to_cells(cells, limited, origin, self.factor, scale)
+            _add_to_cells(cells, limited, row, self.factor, scale)
         valid = np.ones(block.org.shape[:2], bool) if block.valid is None else block.valid
-        _add_to_cells(self.count[:, :, np.newaxis], valid[:, :, np.newaxis], origin, self.factor)
+        _add_to_cells(self.count[:, :, np.newaxis], valid[:, :, np.newaxis], row, self.factor)
 
     def merge(self, other: Self) -> None:
         """Take another's cells."""
@@ -158,31 +159,33 @@ def _limited(image: Array, data_range: float) -> Array:
 
 
 def _add_to_cells(
-    cells: Array, image: Array, origin: tuple[int, int], factor: int, scale: float | None = None
+    cells: Array, image: Array, row: int, factor: int, scale: float | None = None
 ) -> None:
-    """Add pixels, that begin at `origin` of the whole image, to its factor x factor cells."""
-    high, wide, _ = cells.shape
-    row, col = origin
-    image = image[: max(0, high * factor - row), : max(0, wide * factor - col)]
-    rows, cols, bands = image.shape
-    if not rows or not cols:
-        return
+    """Add rows of the whole image's width, that begin at `row`, to its factor x factor cells."""
+    high, wide, bands = cells.shape
+    image = image[: max(0, high * factor - row), : wide * factor]
+    rows = len(image)
     if factor == 1:
-        part = cells[row : row + rows, col : col + cols]
+        part = cells[row : row + rows]
         part += image if scale is None else np.multiply(image, scale, dtype=np.float64)
         return
-    small = image.dtype.kind != "f" and image.dtype.itemsize <= 2
-    # Rows first, where NumPy adds long lines; small integers fit 64 bits however many there are.
-    exact = np.int64 if small else np.float64
-    starts = np.arange(col // factor, (col + cols - 1) // factor + 1) * factor - col
-    starts[0] = 0
-    for cell in range(row // factor, (row + rows - 1) // factor + 1):
-        first, last = max(cell * factor - row, 0), (cell + 1) * factor - row
-        line = image[first:last].reshape(-1, cols * bands).sum(axis=0, dtype=exact)
-        sums = np.add.reduceat(line.reshape(cols, bands), starts, axis=0, dtype=exact)
-        if scale is not None:
-            sums = sums * scale
-        cells[cell, col // factor : col // factor + len(sums)] += sums.astype(cells.dtype)
+    kind = _exact_sum(image.dtype, factor)
+    first = 0
+    while first < rows:
+        cell = (row + first) // factor
+        last = min((cell + 1) * factor - row, rows)
+        # Rows first: NumPy adds long lines fast.
+        line = image[first:last].reshape(last - first, -1).sum(axis=0, dtype=kind)
+        sums = line.reshape(wide, factor, bands).sum(axis=1, dtype=np.float64)
+        cells[cell] += (sums if scale is None else sums * scale).astype(cells.dtype, copy=False)
+        first = last
+
+
+def _exact_sum(dtype: np.dtype[Any], number: int) -> DTypeLike:
+    """Narrowest type, for speed, that adds up this many values without error; or float64."""
+    if dtype.kind in "iub" and dtype.itemsize <= 2 and number <= 2**15:
+        return np.int32 if dtype.kind == "i" else np.uint32
+    return np.float64
 
 
 def feature_similarity(

@@ -30,6 +30,11 @@ class Span:
         start = max(self.start, before)
         return Span(start, max(start, min(self.stop, size - after)))
 
+    def split(self, size: int) -> list[Span]:
+        """Divide the range into pieces of this size, the last one of what is left."""
+        starts = range(self.start, self.stop, size)
+        return [Span(start, min(start + size, self.stop)) for start in starts]
+
     def __len__(self) -> int:
         return self.stop - self.start
 
@@ -76,9 +81,13 @@ class Tile:
             self.cut(self.rows.grown(before, after, rows), self.cols.grown(before, after, cols))
         )
 
-    def columns(self, cols: Span) -> Tile:
-        """Return the part of the tile in these columns."""
-        return replace(self, cols=cols)
+    def split(self, height: int, width: int) -> list[Tile]:
+        """Divide the tile into smaller ones of the same block."""
+        return [
+            replace(self, rows=rows, cols=cols)
+            for rows in self.rows.split(height)
+            for cols in self.cols.split(width)
+        ]
 
 
 def blanked(block: Block) -> Block:

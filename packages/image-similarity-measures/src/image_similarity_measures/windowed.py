@@ -93,10 +93,14 @@ def _whole(valid: Mask, size: int, before: int) -> Mask:
     return np.asarray(kept, dtype=bool)
 
 
-def _inside(filtered: Array, halo: tuple[int, int]) -> Array:
-    """Drop the margin where a filter's window reached over the edge."""
+def _inside(filtered: Array, halo: tuple[int, int], bands: int = 1) -> Array:
+    """Drop the margin where a filter's window reached over the edge.
+
+    Returns (rows, cols * bands): NumPy is slow where the innermost axis is as short as the bands.
+    """
     rows, cols = filtered.shape[:2]
-    return filtered[halo[0] : rows - halo[1], halo[0] : cols - halo[1]]
+    lines = filtered.reshape(rows, cols * bands)
+    return lines[halo[0] : rows - halo[1], halo[0] * bands : (cols - halo[1]) * bands]
 
 
 class StructuralSimilarity(WindowMean):
@@ -119,8 +123,12 @@ class StructuralSimilarity(WindowMean):
         self.data_range = data_range
         self.window = window
         offsets = np.arange(self.size) - self.size // 2
-        kernel = np.exp(-0.5 * (offsets / 1.5) ** 2) if window == "gaussian" else offsets * 0 + 1.0
-        self.kernel = kernel / kernel.sum()
+        kernel = np.exp(-0.5 * (offsets / 1.5) ** 2) if window == "gaussian" else np.ones(self.size)
+        kernel /= kernel.sum()
+        # A sum of exactly 1 in float32 too, or all variances would be off in the same direction.
+        narrow = kernel.astype(np.float32).astype(np.float64)
+        narrow[self.size // 2] += 1 - narrow.sum()
+        self.kernels = {np.float32: narrow, np.float64: kernel}
         # From population to sample covariance of size^2 pixels.
         self.unbiased = 1.0 if window == "gaussian" else self.size**2 / (self.size**2 - 1)
 
@@ -149,8 +157,7 @@ class StructuralSimilarity(WindowMean):
         mean_x, mean_y = self._filter(x), self._filter(y)
         product = self._filter(x * y)
         x *= x
-        y *= y
-        x += y
+        x += np.multiply(y, y, out=y)
         power = self._filter(x)
 
         k1 = dtype((0.01 * self.data_range) ** 2)  # type: ignore[operator]
@@ -183,12 +190,13 @@ class StructuralSimilarity(WindowMean):
         return product.reshape(product.shape[0], -1, org.shape[2]), trusted
 
     def _trusted(self, means: Array, spread: Array, used: Mask | None) -> bool:
-        """Whether float32 moments keep every window's SSIM good to some 1e-6.
+        """Whether float32 moments keep every window's SSIM good to some 1e-5.
 
         The relative error of `spread`, the variances plus their constant, is about
-        2^-24 (1 + means / spread), where `means` are the squared means that were subtracted.
+        2^-24 (1 + means / spread), where `means` are the squared means that were subtracted. It is
+        as often positive as negative, so the mean over windows is better by orders of magnitude.
         """
-        excess = means - np.float32(32) * spread
+        excess = means - np.float32(256) * spread
         if used is not None:
             excess = excess.reshape(*used.shape, -1)[used]
         return not excess.size or bool(excess.max() <= 0)
@@ -196,9 +204,9 @@ class StructuralSimilarity(WindowMean):
     def _filter(self, image: Array) -> Array:
         """Weighted mean over each complete window, as (rows, cols * bands)."""
         # Not a running sum: one large value must not leave its rounding on the rest of a row.
-        filtered = opencv().sepFilter2D(image, -1, self.kernel, self.kernel)
-        inside = _inside(filtered, self.halo)
-        return np.ascontiguousarray(inside).reshape(inside.shape[0], -1)
+        kernel = self.kernels[image.dtype.type]
+        filtered = opencv().sepFilter2D(image, -1, kernel, kernel)
+        return _inside(filtered, self.halo, image.shape[2])
 
 
 def _few_digits(values: Array) -> Array:
@@ -238,44 +246,38 @@ class UniversalQuality(WindowMean):
         With the sums Sx, Sy, Sxy and Sxx + Syy over N pixels, the index is
         ``4 (N Sxy - Sx Sy) Sx Sy / ((N (Sxx + Syy) - (Sx^2 + Sy^2)) (Sx^2 + Sy^2))``.
         """
+        cv2 = opencv()
         exact = self._sums_are_exact(org.dtype)
-        x, y = org.astype(np.float64), pred.astype(np.float64)
-        sum_x = self._sum(org if exact else x, exact)
-        sum_y = self._sum(pred if exact else y, exact)
-        number = self.size**2
-        covariance = self._sum(x * y, exact)
-        covariance *= number
-        x *= x
-        y *= y
-        x += y
-        variances = self._sum(x, exact)
-        variances *= number
+        if not exact or org.dtype.kind != "u":
+            org, pred = org.astype(np.float64), pred.astype(np.float64)
+        squares, products = np.zeros(org.shape), np.zeros(org.shape)
+        cv2.accumulateSquare(org, squares)
+        cv2.accumulateSquare(pred, squares)
+        cv2.accumulateProduct(org, pred, products)
+        sum_x, sum_y = self._sum(org, exact), self._sum(pred, exact)
 
-        products = sum_x * sum_y
-        sum_x *= sum_x
-        sum_y *= sum_y
-        means = np.add(sum_x, sum_y, out=sum_x)
-        covariance -= products
-        variances -= means
-        if exact:
-            flat = variances == 0
-        else:
-            # Rounding hides whether such windows are flat: look at their extremes.
-            flat = variances <= 1e-9 * means
-            if flat.any():
-                flat = self._flat(org) & self._flat(pred)
-        zero = means == 0
-        products *= 2
-        covariance *= 2
-        if flat.any() or zero.any():
-            products[zero] = means[zero] = 1
-            covariance[flat] = variances[flat] = 1
-        products *= covariance
-        means *= variances
-        quality = np.divide(products, means, out=products)
+        number = self.size**2
+        product = sum_x * sum_y
+        means = sum_x * sum_x
+        means += np.multiply(sum_y, sum_y, out=sum_y)
+        # Both with the opposite sign, which the ratio does not see.
+        covariance = cv2.addWeighted(self._sum(products, exact), -4 * number, product, 4, 0)
+        variance = cv2.scaleAdd(self._sum(squares, exact), -number, means)
+        below = variance * means
+        # Rounding hides whether windows are flat: look again where they might be.
+        odd = below == 0 if exact else variance >= -1e-9 * means
+        with np.errstate(divide="ignore", invalid="ignore"):
+            quality = covariance * product
+            quality /= below
+            if odd.any():
+                flat = variance == 0 if exact else odd & self._flat(org) & self._flat(pred)
+                zero = means == 0
+                luminance = np.where(zero, 1, 2 * product / means)
+                structure = np.where(flat, 1, covariance / (2 * variance))
+                quality = np.where(flat | zero, luminance * structure, quality)
         if not exact:
             np.clip(quality, -1, 1, out=quality)
-        return quality
+        return quality.reshape(quality.shape[0], -1, org.shape[2])
 
     def _sums_are_exact(self, dtype: np.dtype[Any]) -> bool:
         """Whether every sum, and its product with the window's size, is exact in float64."""
@@ -285,7 +287,7 @@ class UniversalQuality(WindowMean):
         return 2 * (self.size**2 * largest) ** 2 <= 2.0**53
 
     def _sum(self, image: Array, exact: bool) -> Array:
-        """Sum over each complete window, in float64."""
+        """Sum over each complete window, in float64, as (rows, cols * bands)."""
         cv2 = opencv()
         anchor = self.halo[0], self.halo[0]
         size = self.size, self.size
@@ -295,22 +297,14 @@ class UniversalQuality(WindowMean):
         else:
             ones = np.ones(self.size)
             total = cv2.sepFilter2D(image, cv2.CV_64F, ones, ones, anchor=anchor)
-        return self._banded(total)
+        return _inside(total, self.halo, image.shape[2])
 
     def _flat(self, image: Array) -> Array:
         """Whether each complete window holds one value only."""
         cv2 = opencv()
-        # OpenCV's extremes know no wide integers; a rounded tie only ever joins neighbours
-        # that differ by one part in 2^53.
-        image = image.astype(np.float64)
         window = np.ones((self.size, self.size), np.uint8)
         anchor = self.halo[0], self.halo[0]
-        low = self._banded(cv2.erode(image, window, anchor=anchor))
-        high = self._banded(cv2.dilate(image, window, anchor=anchor))
-        flat: Array = low == high
+        low = cv2.erode(image, window, anchor=anchor)
+        high = cv2.dilate(image, window, anchor=anchor)
+        flat: Array = _inside(low == high, self.halo, image.shape[2])
         return flat
-
-    def _banded(self, filtered: Array) -> Array:
-        """Complete windows only, with the axis of bands that OpenCV drops when there is one."""
-        inside = _inside(filtered, self.halo)
-        return inside if inside.ndim == 3 else inside[:, :, np.newaxis]

@@ -1,0 +1,435 @@
+"""From windows of pixels to a GeoTIFF that opens well anywhere.
+
+The windows go, in any order, into an uncompressed raster in a hidden folder
+beside the output. When all are there, GDAL makes the cloud-optimised or tiled
+GeoTIFF of it, with overviews, which is then renamed: the output exists whole or
+not at all, and whatever ends the work early, the hidden folder goes away.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+
+from s2_superres.errors import InputError, OutputError
+from s2_superres.grid import PIXEL, Grid
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Format = Literal["cog", "gtiff"]
+#: GDAL's block cache while overviews are made, in bytes.
+_GDAL_CACHE = 256 * 2**20
+#: The finished file beside the uncompressed one, of which it is this part at most.
+_HEADROOM = 1.0
+_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a band of the output is.
+
+    Attributes
+    ----------
+    name : str
+        Its description, such as ``B05``.
+    wavelength : float, optional
+        Central wavelength in nanometres.
+    scale, offset : float
+        Physical value = stored value x scale + offset.
+    """
+
+    name: str
+    wavelength: float | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class RasterSpec:
+    """What the output is to be.
+
+    Attributes
+    ----------
+    grid : Grid
+        Of the output; its upper left pixel is row 0, column 0 of what is written.
+    layers : sequence of Layer
+        The bands.
+    dtype : str
+        NumPy's name of the pixels' type.
+    nodata : float or None
+        The value of pixels without data; also that of pixels never written.
+    tags : mapping
+        Of the whole file.
+    format : str
+        ``cog`` (cloud-optimised, the default) or ``gtiff`` (tiled).
+    options : mapping
+        GDAL's creation options, on top of the writer's own.
+    overwrite : bool
+        Replace a file that is there already.
+    threads : int
+        For compressing.
+    """
+
+    grid: Grid
+    layers: Sequence[Layer]
+    dtype: str = "uint16"
+    nodata: float | None = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
+    format: Format = "cog"
+    options: Mapping[str, str] = field(default_factory=dict)
+    overwrite: bool = False
+    threads: int = 1
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the pixels in memory or uncompressed on disk."""
+        return self.grid.rows * self.grid.cols * len(self.layers) * np.dtype(self.dtype).itemsize
+
+
+def parse_options(items: Sequence[str]) -> dict[str, str]:
+    """Turn ``NAME=VALUE`` texts into creation options, names in upper case.
+
+    Raises
+    ------
+    InputError
+        If one has no name or no ``=``.
+    """
+    options = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not name.strip() or not equals:
+            raise InputError(f"--co {item}: give NAME=VALUE, such as --co COMPRESS=ZSTD")
+        options[name.strip().upper()] = value.strip()
+    return options
+
+
+def check_output(path: str | Path, *, overwrite: bool, nbytes: int = 0) -> None:
+    """Check, before any work, that a file can be written.
+
+    Parameters
+    ----------
+    path : path
+        Of the output.
+    overwrite : bool
+        Whether it may replace a file.
+    nbytes : int
+        Uncompressed size of the pixels.
+
+    Raises
+    ------
+    OutputError
+        If its folder is missing or read-only or has not enough room, or the
+        file exists and is not to be replaced.
+    """
+    path = Path(path)
+    folder = path.parent
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; give the name of a file")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: exists already; choose another name or give --overwrite")
+    if not folder.is_dir():
+        raise OutputError(f"{path}: the folder {folder} does not exist; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {folder} cannot be written to; choose another")
+    needed, free = int(nbytes * (1 + _HEADROOM)), shutil.disk_usage(folder).free
+    if needed > free:
+        raise OutputError(
+            f"{path}: needs up to {needed / 1e9:.2f} GB in {folder} while it is written, and "
+            f"{free / 1e9:.2f} GB are free; make room, or choose another disk"
+        )
+
+
+class RasterWriter:
+    """Writes windows in any order; a context manager.
+
+    Leaving the ``with`` block finishes the file; leaving it by an exception
+    removes every trace.
+
+    Parameters
+    ----------
+    path : path
+        Of the output.
+    spec : RasterSpec
+        What it is to be.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+
+    def __init__(self, path: str | Path, spec: RasterSpec) -> None:
+        self.path = Path(path)
+        self.spec = spec
+        check_output(self.path, overwrite=spec.overwrite, nbytes=spec.nbytes)
+        with self._explained():
+            self._scratch = Path(
+                tempfile.mkdtemp(prefix=f".{self.path.name[:80]}-", dir=self.path.parent)
+            )
+        try:
+            with self._explained():
+                self._rehearse()
+                self._dataset: Any = self._create(self._scratch / "windows.tif", spec.grid)
+        except BaseException:
+            self.discard()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.finish()
+        else:
+            self.discard()
+
+    def write(self, row: int, col: int, values: NDArray[Any]) -> None:
+        """Write a window.
+
+        Parameters
+        ----------
+        row, col : int
+            Of its upper left pixel in the output.
+        values : ndarray
+            ``(bands, rows, cols)`` of the output's dtype.
+
+        Raises
+        ------
+        InputError
+            If the window does not fit the output, in place, bands or dtype.
+        OutputError
+            If the disk is full.
+        """
+        from rasterio.windows import Window
+
+        bands, rows, cols = values.shape
+        grid = self.spec.grid
+        fits = 0 <= row <= grid.rows - rows and 0 <= col <= grid.cols - cols
+        if not fits or bands != len(self.spec.layers) or values.dtype != self.spec.dtype:
+            raise InputError(
+                f"{values.dtype} window {values.shape} at {row}, {col} does not fit into "
+                f"{self.path}: {self.spec.dtype} {(len(self.spec.layers), grid.rows, grid.cols)}"
+            )
+        with self._explained():
+            self._dataset.write(values, window=Window(col, row, cols, rows))
+
+    def finish(self) -> None:
+        """Make the final file and put it in place.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be made; nothing is left behind then.
+        """
+        try:
+            with self._explained():
+                self._dataset.close()
+                final = self._scratch / "final.tif"
+                _run(lambda: self._convert(self._scratch / "windows.tif", final))
+                self._verify(final)
+                final.replace(self.path)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove whatever was written, the finished output excepted."""
+        import contextlib
+
+        dataset = getattr(self, "_dataset", None)
+        if dataset is not None:
+            with contextlib.suppress(Exception):
+                dataset.close()
+        # A thread of GDAL that was left behind may add a file while the folder is being emptied.
+        for _ in range(3):
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            if not self._scratch.exists():
+                break
+
+    def _rehearse(self) -> None:
+        """Make a tiny output first: options that GDAL refuses must not cost hours of work."""
+        grid = self.spec.grid
+        source = self._scratch / "rehearsal.tif"
+        self._create(source, Grid(grid.crs, grid.left, grid.top, 16, 16)).close()
+        self._convert(source, self._scratch / "rehearsed.tif")
+
+    def _create(self, path: Path, grid: Grid) -> Any:
+        import rasterio
+        from rasterio.transform import Affine
+
+        spec = self.spec
+        dataset = rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            width=grid.cols,
+            height=grid.rows,
+            count=len(spec.layers),
+            dtype=spec.dtype,
+            nodata=spec.nodata,
+            crs=grid.crs,
+            transform=Affine(*grid.transform(PIXEL)),
+            tiled=True,
+            blockxsize=_BLOCK,
+            blockysize=_BLOCK,
+            interleave="pixel",
+            bigtiff="IF_SAFER",
+            sparse_ok=True,
+            photometric="MINISBLACK",
+        )
+        dataset.update_tags(**spec.tags)
+        dataset.descriptions = tuple(layer.name for layer in spec.layers)
+        dataset.scales = tuple(layer.scale for layer in spec.layers)
+        dataset.offsets = tuple(layer.offset for layer in spec.layers)
+        for number, layer in enumerate(spec.layers, 1):
+            if layer.wavelength is not None:
+                # The first pair is what QGIS's spectral tools read, the second GDAL's own.
+                dataset.update_tags(
+                    number, wavelength=f"{layer.wavelength:g}", wavelength_units="nm"
+                )
+                micrometres = f"{layer.wavelength / 1000:.4f}"
+                dataset.update_tags(number, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=micrometres)
+        return dataset
+
+    def _convert(self, source: Path, target: Path) -> None:
+        """Compress, tile and add overviews."""
+        import rasterio
+        from rasterio.shutil import copy
+
+        spec = self.spec
+        floating = np.issubdtype(np.dtype(spec.dtype), np.floating)
+        options = {"COMPRESS": "DEFLATE", "BIGTIFF": "IF_SAFER", "NUM_THREADS": str(spec.threads)}
+        if spec.format == "cog":
+            # A higher level makes noise hardly smaller, and takes twice the time.
+            defaults = {"LEVEL": "1", "PREDICTOR": "YES", "OVERVIEW_RESAMPLING": "AVERAGE",
+                        "BLOCKSIZE": str(_BLOCK)}  # fmt: skip
+            driver = "COG"
+        else:
+            defaults = {"ZLEVEL": "1", "PREDICTOR": "3" if floating else "2", "TILED": "YES",
+                        "BLOCKXSIZE": str(_BLOCK), "BLOCKYSIZE": str(_BLOCK)}  # fmt: skip
+            driver = "GTiff"
+        chosen = {**options, **defaults, **spec.options}
+        if "COMPRESS" in spec.options:
+            # A level and a predictor are meant for one compression only.
+            chosen = {
+                name: value
+                for name, value in chosen.items()
+                if name in spec.options or name not in ("LEVEL", "ZLEVEL", "PREDICTOR")
+            }
+            if spec.options["COMPRESS"].upper() in ("LZW", "ZSTD", "DEFLATE"):
+                chosen.setdefault("PREDICTOR", defaults["PREDICTOR"])
+        with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), _complaints() as complaints:
+            copy(source, target, driver=driver, **chosen)
+            if spec.format == "gtiff":
+                self._add_overviews(target)
+        for complaint in complaints:
+            if "does not support" in complaint or "unexpected value" in complaint:
+                raise OutputError(f"{self.path}: {complaint}; correct --co")
+
+    def _add_overviews(self, path: Path) -> None:
+        import rasterio
+        from rasterio.enums import Resampling
+
+        side = max(self.spec.grid.rows, self.spec.grid.cols)
+        factors: list[int] = []
+        while side / 2 ** len(factors) > _BLOCK:
+            factors.append(2 ** (len(factors) + 1))
+        if factors:
+            with rasterio.open(path, "r+") as dataset:
+                dataset.build_overviews(factors, Resampling.average)
+
+    def _verify(self, path: Path) -> None:
+        """Read the last block back: GDAL does not report every write that failed."""
+        import rasterio
+        from rasterio.windows import Window
+
+        with rasterio.open(path) as dataset:
+            grid = self.spec.grid
+            if dataset.shape != (grid.rows, grid.cols) or dataset.count != len(self.spec.layers):
+                raise OutputError(f"{self.path}: GDAL wrote another size than asked for")
+            dataset.read(window=Window(grid.cols - 1, grid.rows - 1, 1, 1))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what GDAL or the system says into one line that names the output."""
+        from rasterio._err import CPLE_BaseError
+        from rasterio.errors import RasterioError
+
+        try:
+            with _complaints() as complaints:
+                yield
+        except (RasterioError, CPLE_BaseError, OSError) as error:
+            reason = getattr(error, "strerror", None) or str(error.__cause__ or error)
+            raise OutputError(
+                f"{self.path}: cannot be written ({reason.splitlines()[0].strip()}){self._hint()}"
+            ) from None
+        failed = [text for text in complaints if _is_failure(text)]
+        if failed:
+            raise OutputError(f"{self.path}: cannot be written ({failed[0]}){self._hint()}")
+
+    def _hint(self) -> str:
+        try:
+            free = shutil.disk_usage(self.path.parent).free
+        except OSError:
+            return ""
+        return "; the disk is full, make room" if free < 64 * 2**20 else ""
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Collect what GDAL only logs: write errors on flushing, options it does not know."""
+    seen: list[str] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = record.getMessage()
+            seen.append(re.sub(r"^CPLE_\w+ in ", "", text))
+
+    handler = Collect(logging.WARNING)
+    logger = logging.getLogger("rasterio")
+    logger.addHandler(handler)
+    try:
+        yield seen
+    finally:
+        logger.removeHandler(handler)
+
+
+def _is_failure(text: str) -> bool:
+    return any(
+        sign in text for sign in ("No space left", "Write error", "write error", "File too large")
+    )
+
+
+def _run(work: Callable[[], None]) -> None:
+    """Run a long call of GDAL aside, so that a signal is answered while it lasts."""
+    failure: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            work()
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=body, name="finish", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.2)
+    if failure:
+        raise failure[0]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from pathlib import Path
 
-from docutils import nodes
-from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 
 from image_similarity_measures import __version__
 from image_similarity_measures.registry import METRICS, Metric
 
-ROOT = Path(__file__).parents[1]
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 project = "s2-superres and image-similarity-measures"
 author = "The s2-superres and image-similarity-measures developers"
@@ -26,7 +23,7 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
-    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",
     "sphinxcontrib.programoutput",
 ]
 html_theme = "furo"
@@ -36,16 +33,18 @@ suppress_warnings = ["config.cache"]
 
 myst_enable_extensions = ["dollarmath", "substitution"]
 myst_heading_anchors = 3
-autodoc_typehints = "signature"
+# The docstrings give the types, in words that a reader of arrays knows.
+autodoc_typehints = "none"
+add_module_names = False
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 
-# The code of the pages runs in the checkout, where the example images are.
+# The code of the pages runs where the example images are.
 doctest_global_setup = f"""
 import os
 import numpy as np
 import image_similarity_measures as ism
-os.chdir({str(ROOT)!r})
+os.chdir({str(EXAMPLES)!r})
 """
 doctest_test_doctest_blocks = ""
 programoutput_prompt_template = "$ {command}\n{output}"
@@ -72,19 +71,8 @@ def facts(metric: Metric) -> str:
 myst_substitutions = {f"{name}_facts": facts(metric) for name, metric in METRICS.items()}
 
 
-def qualify_errors(app: Sphinx, doctree: nodes.document) -> None:
-    """Let the name of an error mean the one of the package whose docstring names it."""
-    for reference in doctree.findall(pending_xref):
-        package = str(reference.get("py:module") or "").partition(".")[0]
-        if package in ("image_similarity_measures", "s2_superres"):
-            errors = import_module(f"{package}.errors")
-            if hasattr(errors, reference["reftarget"]):
-                reference["reftarget"] = f"{errors.__name__}.{reference['reftarget']}"
-
-
 def setup(app: Sphinx) -> None:
     # One signature for a metric; its overloads are for type checkers.
     analyzer = ModuleAnalyzer.for_module("image_similarity_measures.metrics")
     analyzer.analyze()
     analyzer.overloads.clear()
-    app.connect("doctree-read", qualify_errors)

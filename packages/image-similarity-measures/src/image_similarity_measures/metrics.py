@@ -263,7 +263,7 @@ def issm(
     .. [1] M. A. Aljanabi et al., "Design of a hybrid measure for image similarity: a statistical,
        algebraic, and information-theoretic approach", European Journal of Remote Sensing 52, 2019.
        doi 10.1080/22797254.2019.1628617
-    .. [2] A. W. Shnain, Z. M. Hussain, S. F. Lu, "A feature-based structural measure: an image
+    .. [2] N. A. Shnain, Z. M. Hussain, S. F. Lu, "A feature-based structural measure: an image
        similarity measure for face recognition", Applied Sciences 7(8):786, 2017.
        doi 10.3390/app7080786
     """

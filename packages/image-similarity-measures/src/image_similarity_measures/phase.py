@@ -116,7 +116,7 @@ def phase_congruency(image: Array) -> Array:
     amplitude = np.zeros(image.shape, np.float32)
     for angular, power, gain in zip(bank.angular, bank.finest_power, bank.noise_gain, strict=True):
         responses = [fft.ifft2(scale * angular, overwrite_x=True) for scale in scaled]
-        sizes = [np.abs(response) for response in responses]
+        sizes = [_length(response) for response in responses]
         here = _energy(responses)
         # The finest scale is mostly noise: Rayleigh-distributed, so its median gives its power.
         noise = _median(sizes[0]) ** 2 / np.log(2) / power
@@ -140,7 +140,7 @@ def _energy(responses: list[Array]) -> Array:
     """
     mean = np.sum(responses, axis=0)
     # Along their mean the responses add up to its length; what is left lies across.
-    energy: Array = np.abs(mean)
+    energy = _length(mean)
     length = np.where(energy == 0, np.float32(1), energy)
     even, odd = mean.real / length, mean.imag / length
     for response in responses:
@@ -148,6 +148,13 @@ def _energy(responses: list[Array]) -> Array:
         across -= response.real * odd
         energy -= np.abs(across, out=across)
     return energy
+
+
+def _length(values: Array) -> Array:
+    """Absolute value; the last digit of NumPy's depends on where an array lies in memory."""
+    square = values.real * values.real
+    square += values.imag * values.imag
+    return np.sqrt(square, out=square)
 
 
 def _median(values: Array) -> float:

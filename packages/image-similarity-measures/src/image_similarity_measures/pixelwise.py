@@ -8,7 +8,7 @@ import numpy as np
 
 from .images import Array
 from .opencv import opencv
-from .tiles import Tile, band_sums
+from .tiles import Tile, band_sums, blanked
 
 
 class ErrorSums:
@@ -114,7 +114,8 @@ class AngleSum:
 
     def update(self, tile: Tile, out: Array | None = None) -> None:
         """Take a tile's pixels; `out` gets the angle at each, in the unit asked for."""
-        block = tile.core()
+        # Blanked, since infinity in pixels that do not count would still raise warnings.
+        block = blanked(tile.core())
         angle, usable = angles(block.org, block.pred)
         if block.valid is not None:
             usable &= block.valid

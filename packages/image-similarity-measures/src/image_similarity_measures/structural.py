@@ -222,10 +222,12 @@ def _gradient(image: Array) -> Array:
     """Scharr gradient magnitude, weights 3 10 3 over 16, with zeros around the image."""
     cv2 = opencv()
     settings = {"scale": 1 / 16, "borderType": cv2.BORDER_CONSTANT}
-    magnitude: Array = cv2.magnitude(
-        cv2.Scharr(image, cv2.CV_32F, 1, 0, **settings),
-        cv2.Scharr(image, cv2.CV_32F, 0, 1, **settings),
-    )
+    across = cv2.Scharr(image, cv2.CV_32F, 1, 0, **settings)
+    down = cv2.Scharr(image, cv2.CV_32F, 0, 1, **settings)
+    # Not cv2.magnitude, whose last digit depends on where an array lies in memory.
+    across *= across
+    across += np.multiply(down, down, out=down)
+    magnitude: Array = np.sqrt(across, out=across)
     return magnitude
 
 

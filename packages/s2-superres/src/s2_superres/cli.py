@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -83,6 +83,189 @@ def sample(
     from s2_superres.sample import copy_sample
 
     typer.echo(copy_sample(folder, overwrite=overwrite))
+
+
+def _numbers(text: str) -> tuple[float, float, float, float]:
+    """Read ``1,2,3,4`` or ``1 2 3 4``, with or without brackets."""
+    parts = text.strip(" []()").replace(",", " ").split()
+    try:
+        left, bottom, right, top = (float(part) for part in parts)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: give four numbers, such as 1,2,3,4") from None
+    return left, bottom, right, top
+
+
+@app.command()
+def predict(
+    product: ProductArgument,
+    output: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="OUTPUT.tif",
+            help="The GeoTIFF to write; by default PRODUCT_10m.tif in this folder.",
+            show_default=False,
+        ),
+    ] = None,
+    bands: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B05,B8A,...",
+            help="Bands of the output; all 20 m and 60 m bands by default.",
+            show_default=False,
+        ),
+    ] = None,
+    include_10m: Annotated[
+        bool, typer.Option("--include-10m", help="Add the four 10 m bands as they are.")
+    ] = False,
+    bbox: Annotated[
+        Any,
+        typer.Option(
+            metavar="W,S,E,N", parser=_numbers, help="Area in degrees.", show_default=False
+        ),
+    ] = None,
+    bounds: Annotated[
+        Any,
+        typer.Option(
+            metavar="L,B,R,T",
+            parser=_numbers,
+            help="Area in the product's CRS.",
+            show_default=False,
+        ),
+    ] = None,
+    aoi: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Area covered by a vector file.", show_default=False),
+    ] = None,
+    granule: GranuleOption = None,
+    network: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Of the weights that ship: default, compact, dsen2 or vdsen2; none for the "
+            "local regression without weights.",
+        ),
+    ] = "default",
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Weights to take instead: ours or Keras 2 HDF5; may be repeated, "
+            "20 m and 60 m are told apart. 'none' as --network none.",
+            show_default=False,
+        ),
+    ] = None,
+    consistent: Annotated[
+        bool,
+        typer.Option(
+            "--consistent/--no-consistent",
+            help="Project the output so that, degraded, it returns the measured bands.",
+        ),
+    ] = True,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|float32|bfloat16",
+            help="Arithmetic of the network; auto takes bfloat16 where it is faster.",
+        ),
+    ] = "auto",
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Side of a window; smaller takes less memory, larger is faster.",
+            show_default="512, 1024 for the compact network",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Threads of the network.", show_default="all cores"),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|gpu[:N]", help="Where the network runs.")
+    ] = "auto",
+    file_format: Annotated[
+        str, typer.Option("--format", metavar="cog|gtiff", help="Cloud-optimised or tiled GeoTIFF.")
+    ] = "cog",
+    co: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--co",
+            metavar="NAME=VALUE",
+            help="GDAL's creation options; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    quicklook: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Draw before and after.", show_default=False),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace outputs that are there already.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and what it costs.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print the plan before the work starts.")
+    ] = False,
+) -> None:
+    """Bring the 20 m and 60 m bands of a product to 10 m."""
+    for name, value, choices in (
+        ("--precision", precision, ("auto", "float32", "bfloat16")),
+        ("--format", file_format, ("cog", "gtiff")),
+        ("--network", network, ("default", "compact", "dsen2", "vdsen2", "none")),
+    ):
+        if value not in choices:
+            raise typer.BadParameter(
+                f"{value!r}: choose one of {', '.join(choices)}", None, None, name
+            )
+
+    from s2_superres import predict as prediction
+    from s2_superres import report
+    from s2_superres.progress import ProgressBar
+    from s2_superres.writing import parse_options
+
+    options = prediction.Options(
+        bands=bands.replace(",", " ").split() if bands is not None else None,
+        include_10m=include_10m,
+        bbox=bbox,
+        bounds=bounds,
+        aoi=aoi,
+        granule=granule,
+        network=network,
+        weights=("none" if weights == [Path("none")] else weights) or None,
+        consistent=consistent,
+        precision=precision,
+        tile=tile,
+        threads=threads,
+        device=device,
+        format="cog" if file_format == "cog" else "gtiff",
+        creation_options=parse_options(co or []),
+        overwrite=overwrite,
+    )
+    run = prediction.prepare(product, options)
+    output = output or Path(f"{run.product.name}_10m.tif")
+    if dry_run:
+        cost = prediction.estimate(run)
+        text = json.dumps(report.plan_dict(run, cost)) if as_json else report.plan_text(run, cost)
+        typer.echo(text)
+        return
+    prediction.check_paths(run, output, quicklook)
+    if verbose:
+        typer.echo(json.dumps(run.to_dict(), indent=2), err=True)
+    pixels = run.area.rows * run.area.cols
+    with ProgressBar(len(run.windows), pixels, quiet=quiet) as bar:
+        summary = prediction.predict(run, output, progress=bar)
+    if quicklook is not None:
+        prediction.draw_quicklook(run, summary, quicklook)
+    if as_json:
+        typer.echo(json.dumps(summary.to_dict()))
+    elif not quiet:
+        typer.echo(report.summary_text(summary))
 
 
 class _Stopped(SystemExit):

@@ -220,12 +220,10 @@ def set_threads(threads: int | None) -> None:
         If the number is not positive, or TensorFlow already runs with another:
         it can only be chosen once per process.
     """
-    if threads is None:
-        return
-    if threads < 1:
+    if threads is not None and threads < 1:
         raise InputError(f"{threads} threads: give 1 or more")
     keras = quiet_keras()
-    if keras.backend.backend() != "tensorflow":
+    if threads is None or keras.backend.backend() != "tensorflow":
         return
     import tensorflow as tf
 

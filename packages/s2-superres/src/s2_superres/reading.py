@@ -7,6 +7,7 @@ below it.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from s2_superres.bands import BANDS, Band
+from s2_superres.complaints import complaints
 from s2_superres.errors import AreaError, ProductError
 from s2_superres.grid import PIXEL, Area
 
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 
 #: GDAL's own block cache, in bytes: the reader keeps what it needs itself.
 _GDAL_CACHE = 32 * 2**20
+#: OpenJPEG's words for a code stream that is not as it was written.
+_DAMAGE = re.compile(
+    r"EOC|corrupt|truncat|not enough|too small|too large|invalid|fail|error|expected|missing",
+    re.IGNORECASE,
+)
 
 
 class ProductReader:
@@ -151,7 +158,7 @@ class _BandSource:
             with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE):
                 self.dataset: Any = rasterio.open(self.path)
         except RasterioError as error:
-            raise self._unreadable(error) from None
+            raise self._unreadable(str(error.__cause__ or error)) from None
         ratio = band.resolution // PIXEL
         expected = product.grid.rows // ratio, product.grid.cols // ratio
         found = self.dataset.count, self.dataset.dtypes[0], *self.dataset.shape
@@ -199,16 +206,20 @@ class _BandSource:
         from rasterio.windows import Window
 
         try:
-            with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE):
+            with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), complaints() as said:
                 values: NDArray[np.uint16] = self.dataset.read(
                     1, window=Window(place.col, place.row, place.cols, place.rows)
                 )
         except RasterioError as error:
-            raise self._unreadable(error) from None
+            raise self._unreadable(str(error.__cause__ or error)) from None
+        # A damaged code stream may decode to something, with no more than a remark.
+        for text in said:
+            if _DAMAGE.search(text):
+                raise self._unreadable(text)
         return values
 
-    def _unreadable(self, error: Exception) -> ProductError:
-        reason = str(error.__cause__ or error).splitlines()[0].strip()
+    def _unreadable(self, text: str) -> ProductError:
+        reason = text.splitlines()[0].strip()
         return ProductError(
             f"{self.path}: cannot be decoded, it is damaged or cut off ({reason}); "
             "download the product again"

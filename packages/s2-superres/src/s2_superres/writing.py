@@ -8,14 +8,12 @@ not at all, and whatever ends the work early, the hidden folder goes away.
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from s2_superres.complaints import complaints
 from s2_superres.errors import InputError, OutputError
 from s2_superres.grid import PIXEL, Grid
 
@@ -251,11 +250,9 @@ class RasterWriter:
 
     def discard(self) -> None:
         """Remove whatever was written, the finished output excepted."""
-        import contextlib
-
         dataset = getattr(self, "_dataset", None)
         if dataset is not None:
-            with contextlib.suppress(Exception):
+            with suppress(Exception):
                 dataset.close()
         # A thread of GDAL that was left behind may add a file while the folder is being emptied.
         for _ in range(3):
@@ -335,13 +332,14 @@ class RasterWriter:
             }
             if spec.options["COMPRESS"].upper() in ("LZW", "ZSTD", "DEFLATE"):
                 chosen.setdefault("PREDICTOR", defaults["PREDICTOR"])
-        with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), _complaints() as complaints:
+        with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), complaints() as said:
             copy(source, target, driver=driver, **chosen)
             if spec.format == "gtiff":
                 self._add_overviews(target)
-        for complaint in complaints:
-            if "does not support" in complaint or "unexpected value" in complaint:
-                raise OutputError(f"{self.path}: {complaint}; correct --co")
+        for text in said:
+            if "does not support" in text or "unexpected value" in text:
+                raise OutputError(f"{self.path}: {text}; correct --co")
+        self._check(said)
 
     def _add_overviews(self, path: Path) -> None:
         import rasterio
@@ -373,14 +371,18 @@ class RasterWriter:
         from rasterio.errors import RasterioError
 
         try:
-            with _complaints() as complaints:
+            with complaints() as said:
                 yield
         except (RasterioError, CPLE_BaseError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error.__cause__ or error)
             raise OutputError(
                 f"{self.path}: cannot be written ({reason.splitlines()[0].strip()}){self._hint()}"
             ) from None
-        failed = [text for text in complaints if _is_failure(text)]
+        self._check(said)
+
+    def _check(self, said: list[str]) -> None:
+        """Raise if one of GDAL's remarks tells of a write that failed."""
+        failed = [text for text in said if _is_failure(text)]
         if failed:
             raise OutputError(f"{self.path}: cannot be written ({failed[0]}){self._hint()}")
 
@@ -390,25 +392,6 @@ class RasterWriter:
         except OSError:
             return ""
         return "; the disk is full, make room" if free < 64 * 2**20 else ""
-
-
-@contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what GDAL only logs: write errors on flushing, options it does not know."""
-    seen: list[str] = []
-
-    class Collect(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            text = record.getMessage()
-            seen.append(re.sub(r"^CPLE_\w+ in ", "", text))
-
-    handler = Collect(logging.WARNING)
-    logger = logging.getLogger("rasterio")
-    logger.addHandler(handler)
-    try:
-        yield seen
-    finally:
-        logger.removeHandler(handler)
 
 
 def _is_failure(text: str) -> bool:

@@ -1,3 +1,42 @@
 """Sentinel-2's 20 m and 60 m bands at 10 m."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from s2_superres.errors import S2SuperresError
+
+if TYPE_CHECKING:
+    from s2_superres.api import superresolve
+    from s2_superres.arrays import SuperResolved
+    from s2_superres.product import Product, open_product
+
 __version__ = "1.0.0"
+
+__all__ = [
+    "Product",
+    "S2SuperresError",
+    "SuperResolved",
+    "__version__",
+    "open_product",
+    "superresolve",
+]
+
+# Imported when first asked for: the command's help must not wait for them.
+_HOMES = {
+    "Product": "product",
+    "SuperResolved": "arrays",
+    "open_product": "product",
+    "superresolve": "api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

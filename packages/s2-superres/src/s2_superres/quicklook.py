@@ -21,8 +21,8 @@ from s2_superres.grid import Area
 from s2_superres.mosaic import repeat
 
 #: At most so many 10 m pixels along the side of a panel, and at least so many on screen.
-SIDE = 480
-_SMALLEST_PANEL = 360
+SIDE = 240
+_SMALLEST_PANEL = 480
 _GAP = 6
 TRUE_COLOUR = (B04, B03, B02)
 FALSE_COLOUR = (B12, B8A, B05)

@@ -73,6 +73,14 @@ def whole(pair: RasterPair) -> tuple[Array, Array, Array | None]:
     return block.org, block.pred, block.valid
 
 
+def test_a_closed_pair_cannot_be_read(write: Write) -> None:
+    a = write("a.tif", coordinates())
+    with RasterPair(a, a) as pair:
+        pass
+    with pytest.raises(ism.ReadError, match="closed"):
+        whole(pair)
+
+
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -334,9 +342,9 @@ class TestRefusals:
             RasterPair(a, b)
         with pytest.raises(ism.InputError, match=r"b\.tif has no band 4; its bands are 1, 2, 3"):
             RasterPair(a, b, bands=[1, 4])
-        with pytest.raises(ism.InputError, match="no band of .* is asked for"):
+        with pytest.raises(ism.InputError, match=r"no band of .* is asked for"):
             RasterPair(a, b, bands=[])
-        with pytest.raises(ism.InputError, match="band 2 of .* is asked for twice"):
+        with pytest.raises(ism.InputError, match=r"band 2 of .* is asked for twice"):
             RasterPair(a, b, bands=[2, 1, 2])
         with RasterPair(a, b, bands=[1, 3]) as pair:
             assert pair.shape[2] == 2

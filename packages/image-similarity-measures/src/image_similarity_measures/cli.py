@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
 import warnings
@@ -219,10 +220,8 @@ def score_files(
         with warnings.catch_warnings():
             # What they say is in the report's notes, or was asked for with --definitions.
             warnings.simplefilter("ignore")
-            try:
+            with progress:
                 reports.append(compare(first, second))
-            finally:
-                progress.clear()
         if not quiet:
             for note in reports[-1].notes:
                 _say(f"warning: {second}: {note}")
@@ -258,8 +257,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except wrong_usage as error:
         message = getattr(error, "format_message", error.__str__)()
         _say(f"error: {_one_line(message)}; see --help")
+        return MISUSED
     except UsageError as error:
         _say(f"error: {error}")
+        return MISUSED
     except (ImageSimilarityError, OSError) as error:
         _say(f"error: {_one_line(str(error))}")
         return FAILED
@@ -267,11 +268,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _say("error: not enough memory; leave out fsim and issm, or compare fewer bands")
         return FAILED
     except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # which newer versions of typer return
         _say("interrupted")
-        return INTERRUPTED
-    else:
-        return int(code or PASSED)
-    return MISUSED
+    return int(code or PASSED)
 
 
 def main() -> None:
@@ -282,25 +282,44 @@ def main() -> None:
 
 
 class _Progress:
-    """A percentage on stderr once the work has lasted a second."""
+    """A percentage on stderr once the work has lasted a second, and a place to interrupt it.
+
+    As a context manager it holds Ctrl-C back until the next call: an exception in the middle of
+    a lock or of a thread's start would leave either in disorder. A second Ctrl-C works at once.
+    """
 
     def __init__(self, *, wanted: bool) -> None:
         self.label = ""
         self._wanted = wanted
         self._begin = time.monotonic()
         self._shown = ""
+        self._interrupted = False
 
     def __call__(self, done: int, total: int) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
         text = f"{self.label}{100 * done // total} %"
         if self._wanted and text != self._shown and time.monotonic() - self._begin > 1:
             print(f"\r{text}", end="", file=sys.stderr, flush=True)
             self._shown = text
 
-    def clear(self) -> None:
-        """Wipe the line."""
+    def __enter__(self) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            with contextlib.suppress(ValueError):  # not in the main thread
+                signal.signal(signal.SIGINT, self._hold)
+
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
+        if signal.getsignal(signal.SIGINT) == self._hold:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if self._shown:
             print("\r" + " " * len(self._shown) + "\r", end="", file=sys.stderr, flush=True)
             self._shown = ""
+        if self._interrupted and kind is None:
+            raise KeyboardInterrupt
+
+    def _hold(self, *details: object) -> None:
+        self._interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _bounds(texts: Sequence[str]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -165,6 +166,10 @@ class RasterPair:
             self._check_bands()
             self._check_grids(allow_grid_mismatch)
             self._stack = stack.pop_all()
+        # Whoever reads ahead in a thread may be interrupted and lose hold of it; GDAL crashes on
+        # a file closed meanwhile.
+        self._in_use = Lock()
+        self._closed = False
         grid = self._org.grid
         self.shape: tuple[int, int, int] = (grid.rows, grid.cols, self._org.count)
         self.dtype: np.dtype[Any] = np.result_type(self._org.dtype, self._pred.dtype)
@@ -179,7 +184,9 @@ class RasterPair:
         """Return the rectangle."""
         window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
         # GDAL's settings hold for the thread that reads.
-        with gdal_settings():
+        with self._in_use, gdal_settings():
+            if self._closed:
+                raise ReadError(f"{self._org.path} is closed already")
             org, org_valid = self._org.read(window)
             pred, pred_valid = self._pred.read(window)
         return Block(
@@ -190,7 +197,9 @@ class RasterPair:
 
     def close(self) -> None:
         """Close both files."""
-        self._stack.close()
+        with self._in_use:
+            self._closed = True
+            self._stack.close()
 
     def __enter__(self) -> Self:
         return self

@@ -131,9 +131,20 @@ def wheel(session: nox.Session) -> None:
     for command in (METRICS, SUPERRES):
         session.run(command, "--help", silent=True)
     score_examples(session)
-    session.run(SUPERRES, "sample", "product", "--overwrite")
-    (product,) = Path("product").glob("*.SAFE")
+    (product,) = sample(session, Path("product"))
     session.run(SUPERRES, "info", str(product))
+    session.run(
+        SUPERRES,
+        "predict",
+        *(str(product), "out.tif", "--network", "none", "--overwrite"),
+        env=QUIET_TENSORFLOW,
+    )
+
+
+def sample(session: nox.Session, folder: Path) -> list[Path]:
+    """Put the small real product that s2-superres carries into a folder."""
+    session.run(SUPERRES, "sample", str(folder), "--overwrite")
+    return list(folder.glob("*.SAFE"))
 
 
 def score_examples(session: nox.Session, *options: str) -> None:
@@ -150,8 +161,17 @@ def score_examples(session: nox.Session, *options: str) -> None:
 
 @nox.session(python=PYTHON)
 def demo(session: nox.Session) -> None:
-    """Score a real Sentinel-2 crop against its own 20 m version brought back to 10 m."""
-    install(session, METRICS)
+    """Sharpen a small real product, and score a crop against its 20 m version."""
+    install(session, METRICS, SUPERRES)
+    (product,) = sample(session, ROOT / "demo")
+    output = ROOT / "demo" / "sample_10m.tif"
+    session.run(
+        SUPERRES,
+        "predict",
+        *(str(product), str(output), "--network", "none", "--overwrite"),
+        f"--quicklook={output.with_suffix('.png')}",
+        env=QUIET_TENSORFLOW,
+    )
     score_examples(session, "--per-band", "--format", "table")
 
 

@@ -48,6 +48,8 @@ def test_the_dictionary_has_0_3s_keys_first_and_says_how_to_read_each_value() ->
     assert content["notes"] == ["look"]
     assert (content["definitions"], content["version"]) == ("1", "9.9")
     assert "per_band" not in report(PSNR).to_dict(per_band=False)
+    assert '"bands": [1, 2],\n' in report(PSNR).to_json()
+    assert "\n" not in report(PSNR).to_json(indent=None).rstrip("\n")
 
 
 def test_values_that_json_lacks_are_null_and_noted() -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -238,7 +239,13 @@ def to_table(reports: Sequence[Report]) -> str:
 
 
 def _dumps(content: dict[str, Any], indent: int | None) -> str:
-    return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    # Lists of numbers on one line; a line break is never part of a JSON string.
+    return re.sub(r"\[\n[^\[\]{}\"]+\]", _on_one_line, text) + "\n"
+
+
+def _on_one_line(match: re.Match[str]) -> str:
+    return "[" + " ".join(match[0][1:-1].split()) + "]"
 
 
 def _finite(value: float) -> float | None:

@@ -71,7 +71,15 @@ def facts(metric: Metric) -> str:
 myst_substitutions = {f"{name}_facts": facts(metric) for name, metric in METRICS.items()}
 
 
+def add_tables(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put what the benchmarks have written at the end of the page on performance."""
+    if page == "performance":
+        for table in sorted(Path(__file__).parent.glob("performance/*.md")):
+            source[0] += f"\n```{{include}} performance/{table.name}\n```\n"
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("source-read", add_tables)
     # One signature for a metric; its overloads are for type checkers.
     analyzer = ModuleAnalyzer.for_module("image_similarity_measures.metrics")
     analyzer.analyze()

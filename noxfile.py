@@ -182,6 +182,7 @@ def bench(session: nox.Session) -> None:
     The tables are written to docs/performance/, where the docs find them.
     """
     install(session, METRICS, groups=("bench",))
+    (ROOT / "docs" / "performance").mkdir(exist_ok=True)
     script = f"packages/{METRICS}/benchmarks/bench_metrics.py"
     if "--raster" in session.posargs:
         session.run("python", script, "--output=docs/performance/rasters.md", *session.posargs)

@@ -75,7 +75,8 @@ def add_tables(app: Sphinx, page: str, source: list[str]) -> None:
     """Put what the benchmarks have written at the end of the page on performance."""
     if page == "performance":
         for table in sorted(Path(__file__).parent.glob("performance/*.md")):
-            source[0] += f"\n```{{include}} performance/{table.name}\n```\n"
+            include = f"```{{include}} performance/{table.name}\n```"
+            source[0] += f"\n## {table.stem.capitalize()}\n\n{include}\n"
 
 
 def setup(app: Sphinx) -> None:

@@ -216,6 +216,8 @@ class _Graph:
 
 #: Details are small beside reflectances: bring them to the same order for the body.
 _DETAIL_GAIN = 8.0
+#: And back: an optimiser's steps on the last layers then suit the size of the output.
+_OUTPUT_GAIN = 1 / 16
 
 
 def _compact(spec: NetworkSpec, graph: _Graph, inputs: list[Any]) -> Any:
@@ -254,5 +256,6 @@ def _compact(spec: NetworkSpec, graph: _Graph, inputs: list[Any]) -> Any:
     y = graph.body(stack, outputs, kernel_initializer="zeros")
     skip = graph.conv(stack, outputs, "skip", kernel_initializer="zeros", dtype="float32")
     y = keras.layers.Add(name="tail_and_skip", dtype="float32")([y, skip])
+    y = Scale(_OUTPUT_GAIN, name="output_gain", dtype="float32")(y)
     y = Unfold(2, name="unfold")(y)
     return keras.layers.Add(name="residual", dtype="float32")([base, y])

@@ -58,7 +58,21 @@ def test_bands_last_and_ambiguous_shapes_pass(shape):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     "dtype",
-    "int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64 >u2 >f4".split(),
+    [
+        "int8",
+        "uint8",
+        "int16",
+        "uint16",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+        ">u2",
+        ">f4",
+    ],
 )
 def test_every_real_type_gives_the_value_of_its_float64_copy(name, dtype, make_pair):
     small = np.dtype(dtype).itemsize == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 
 import cv2
@@ -211,7 +212,7 @@ def test_edges_of_strips_are_those_of_the_whole_image(seed, cuts, random):
     g, h = cv2.Canny(org, LOW, HIGH) > 0, cv2.Canny(pred, LOW, HIGH) > 0
     bounds = sorted({0, 80, *cuts})
     strips = []
-    for first, last in zip(bounds, bounds[1:], strict=False):
+    for first, last in itertools.pairwise(bounds):
         top, bottom = max(first - 2, 0), min(last + 2, 80)
         core = slice(first - top, last - top)
         strips.append(StripEdges.find(org[top:bottom], pred[top:bottom], None, core, first))

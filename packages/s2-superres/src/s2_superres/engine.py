@@ -130,7 +130,7 @@ def _compiled(model: Any, shapes: Sequence[tuple[int, ...]], device: str) -> Any
 
     if keras.backend.backend() != "tensorflow":
         return lambda arrays: [
-            keras.ops.convert_to_numpy(output) for output in model(arrays, training=False)
+            keras.ops.convert_to_numpy(output) for output in _as_list(model(arrays, training=False))
         ]
     import tensorflow as tf
 
@@ -143,9 +143,14 @@ def _compiled(model: Any, shapes: Sequence[tuple[int, ...]], device: str) -> Any
 
     def run(arrays: list[NDArray[np.float32]]) -> list[Any]:
         with tf.device(place) if place else contextlib.nullcontext():
-            return list(function([tf.convert_to_tensor(array) for array in arrays]))
+            return _as_list(function([tf.convert_to_tensor(array) for array in arrays]))
 
     return run
+
+
+def _as_list(outputs: Any) -> list[Any]:
+    """Keras unpacks an only output, and only that."""
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
 def _tf_device(device: str) -> str | None:

@@ -1,0 +1,171 @@
+"""`superresolve` on arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from s2_superres import superresolve
+from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M
+from s2_superres.degradation import degrade
+from s2_superres.errors import InputError, WeightsError
+from s2_superres.synthetic import landscape
+
+
+def scene(
+    rows: int = 132, cols: int = 108, dtype: type = np.uint16
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return b10, b20, b60 of a made-up landscape."""
+    return tuple(
+        np.stack(
+            [landscape(b, rows * 10 // b.resolution, cols * 10 // b.resolution) for b in bands]
+        ).astype(dtype)
+        for bands in (BANDS_10M, BANDS_20M, BANDS_60M)
+    )
+
+
+def sharpen(b10, b20, b60=None, **options):
+    return superresolve(
+        b10, b20, b60, **{"level": "L1C", "network": "none", "precision": "float32", **options}
+    )
+
+
+def test_the_result_has_the_promised_shapes_and_degrades_to_what_was_measured() -> None:
+    """Float32 digital numbers on the 10 m grid."""
+    b10, b20, b60 = scene()
+    result = sharpen(b10, b20, b60)
+    assert result.b20.shape == (6, 132, 108)
+    assert result.b60.shape == (2, 132, 108)
+    assert result.b20.dtype == result.b60.dtype == np.float32
+    # The image's edge included: it is mirrored, as degrading mirrors it.
+    np.testing.assert_allclose(degrade(result.b20, 2), b20, atol=0.1)
+    np.testing.assert_allclose(degrade(result.b60, 6), b60, atol=0.1)
+    loose = sharpen(b10, b20, b60, consistent=False)
+    assert np.abs(degrade(loose.b20, 2) - b20).max() > 1
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_results_do_not_depend_on_the_tiling(precision: str) -> None:
+    """With no data, single holes and saturated pixels in the scene."""
+    b10, b20, b60 = scene(372, 336)
+    rng = np.random.default_rng(0)
+    b10[:, 100:190, :130] = 0
+    b20[:, 50:95, :65] = 0
+    b10[1, rng.random(b10.shape[1:]) > 0.999] = 0
+    b20[2, 40:42, 100:103] = 65535
+    whole = sharpen(b10, b20, b60, precision=precision, tile=1024)
+    assert (whole.b20 == 0).any()
+    for tile in (216, 300):
+        parts = sharpen(b10, b20, b60, precision=precision, tile=tile)
+        np.testing.assert_allclose(parts.b20, whole.b20, atol=0.01)
+        np.testing.assert_allclose(parts.b60, whole.b60, atol=0.01)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32, np.float64])
+def test_any_real_dtype_gives_the_same(dtype: type) -> None:
+    """The values count, not how they are stored."""
+    b10, b20, _ = scene(48, 48)
+    expected = sharpen(b10, b20)
+    got = sharpen(b10.astype(dtype), b20.astype(dtype))
+    np.testing.assert_array_equal(got.b20, expected.b20)
+
+
+def test_the_offset_is_taken_off_and_put_back() -> None:
+    """A product of baseline 04.00 gives the old one's result plus 1000."""
+    b10, b20, b60 = scene(48, 48)
+    old = sharpen(b10, b20, b60)
+    new = sharpen(b10 + 1000, b20 + 1000, b60 + 1000, offset=-1000)
+    np.testing.assert_allclose(new.b20, old.b20 + 1000, atol=0.01)
+    np.testing.assert_allclose(new.b60, old.b60 + 1000, atol=0.01)
+
+
+def test_even_sizes_will_do_without_60_m_bands() -> None:
+    """Multiples of 6 are for the 60 m grid only."""
+    b10, b20, _ = scene(132, 108)
+    result = sharpen(b10[:, :130, :50], b20[:, :65, :25])
+    assert result.b20.shape == (6, 130, 50)
+    assert result.b60 is None
+
+
+@pytest.mark.parametrize("size", [(2, 2), (2, 60), (4, 6)])
+def test_tiny_images_are_mirrored_again_and_again(size: tuple[int, int]) -> None:
+    """Down to one 20 m pixel; a constant stays constant."""
+    rows, cols = size
+    b10 = np.full((4, rows, cols), 1234, np.uint16)
+    b20 = np.full((6, rows // 2, cols // 2), 2345, np.uint16)
+    np.testing.assert_allclose(sharpen(b10, b20).b20, 2345, atol=0.01)
+
+
+def test_no_data_does_not_reach_its_neighbours() -> None:
+    """Valid pixels beside a hole stay in the range of the scene, whatever the hole held."""
+    b10 = np.full((4, 96, 96), 2000.0)
+    b20 = np.full((6, 48, 48), 3000.0)
+    b10[:, 40:60, 40:60] = np.nan
+    b20[:, 20:30, 20:30] = np.nan
+    result = sharpen(b10, b20, nodata=None)
+    hole = np.isnan(result.b20[0])
+    assert hole.sum() == 400
+    assert hole[40:60, 40:60].all()
+    np.testing.assert_allclose(result.b20[:, ~hole], 3000, atol=0.01)
+
+
+def test_nan_becomes_the_no_data_value_where_there_is_one() -> None:
+    """As zeros do."""
+    b10, b20, _ = scene(24, 24, np.float32)
+    b10[0, 0, 0] = np.nan
+    b20[0, 5, 5] = 0
+    out = sharpen(b10, b20, nodata=0).b20
+    assert (out[:, 0, 0] == 0).all()
+    assert (out[:, 10:12, 10:12] == 0).all()
+    assert (out == 0).sum() == 6 * 5
+
+
+def test_saturated_pixels_stay_saturated_in_their_band() -> None:
+    """And only there."""
+    b10, b20, _ = scene(48, 48)
+    b20[3, 10, 10] = 65535
+    out = sharpen(b10, b20).b20
+    assert (out[3, 20:22, 20:22] == 65535).all()
+    assert (out == 65535).sum() == 4
+
+
+def test_inputs_are_not_changed() -> None:
+    """Not even where they are filled."""
+    arrays = scene(48, 48)
+    arrays[0][:, :9] = 0
+    before = [array.copy() for array in arrays]
+    sharpen(*arrays)
+    for array, kept in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, kept)
+
+
+B10, B20, B60 = np.ones((4, 12, 12), "u2"), np.ones((6, 6, 6), "u2"), np.ones((2, 2, 2), "u2")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ((np.moveaxis(B10, 0, -1), B20), r"b10 .*np\.moveaxis\(b10, -1, 0\)"),
+        ((B10[:3], B20), "b10 .*B02 B03 B04 B08"),
+        ((B10, B20[:, :5]), "b20 has 5 x 6 pixels, .*6 x 6"),
+        ((B10[:, :11], B20), "multiples of 2"),
+        ((B10[:, :10], B20[:, :5], B60), "multiples of 6"),
+        ((B10[0], B20), r"b10 has shape \(12, 12\)"),
+        ((B10.astype(complex), B20), "b10 has dtype complex128"),
+        ((B10 > 0, B20), "b10 has dtype bool"),
+        ((B10, B20, B60.astype("f4") / 2), "b60 .*reflectance"),
+        ((B10[:, :0], B20[:, :0]), "multiples of 2"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named_with_the_cure(arrays: tuple, words: str) -> None:
+    """One line."""
+    with pytest.raises(InputError, match=words):
+        sharpen(*arrays)
+
+
+def test_unknown_levels_and_weights_are_refused() -> None:
+    """By name."""
+    with pytest.raises(InputError, match="L3A"):
+        sharpen(B10, B20, level="L3A")
+    with pytest.raises(WeightsError, match=r"nowhere\.npz"):
+        sharpen(B10, B20, weights="nowhere.npz")

@@ -1,0 +1,48 @@
+"""Put trained weights into the package and its index.
+
+Run from a checkout, with the package installed:
+``python scripts/ship_weights.py RUN/best.npz compact_20m.npz --levels L1C L2A --default``.
+Values are stored in half precision; the index holds the SHA-256 that
+`s2_superres.weights.find_weights` checks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from s2_superres.weights import SHIPPED, file_hash, load_weights, save_weights
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("name", help="file name in the package, such as compact_20m.npz")
+    parser.add_argument("--levels", nargs="+", default=["L1C", "L2A"], choices=["L1C", "L2A"])
+    parser.add_argument("--default", action="store_true", help="what --network default takes")
+    options = parser.parse_args()
+
+    weights = load_weights(options.source)
+    SHIPPED.mkdir(parents=True, exist_ok=True)
+    target = SHIPPED / options.name
+    save_weights(target, weights.spec, weights.arrays, weights.metadata)
+
+    index_file = SHIPPED / "index.json"
+    index = json.loads(index_file.read_text()) if index_file.exists() else {}
+    if options.default:
+        for entry in index.values():
+            if entry["resolution"] == weights.spec.resolution:
+                entry["default"] = False
+    index[options.name] = {
+        "family": weights.spec.family,
+        "resolution": weights.spec.resolution,
+        "levels": options.levels,
+        "default": options.default,
+        "sha256": file_hash(target),
+    }
+    index_file.write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -136,7 +136,7 @@ def wheel(session: nox.Session) -> None:
     session.run(
         SUPERRES,
         "predict",
-        *(str(product), "out.tif", "--network", "none", "--overwrite"),
+        *(str(product), "out.tif", "--overwrite"),
         env=QUIET_TENSORFLOW,
     )
 
@@ -168,7 +168,7 @@ def demo(session: nox.Session) -> None:
     session.run(
         SUPERRES,
         "predict",
-        *(str(product), str(output), "--network", "none", "--overwrite"),
+        *(str(product), str(output), "--overwrite"),
         f"--quicklook={output.with_suffix('.png')}",
         env=QUIET_TENSORFLOW,
     )

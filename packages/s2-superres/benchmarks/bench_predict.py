@@ -1,0 +1,277 @@
+"""Speed of `predict` beside the naive way, on this machine, both in one run.
+
+    python benchmarks/bench_predict.py --sizes 600 1800 --out ../../docs/performance/predict.md
+
+The naive way is what existing tools do: all 128 x 128 patches in memory, through
+Keras's ``model.predict`` in batches. Both run the 20 m DSen2 with the same fixed
+random weights; speed does not depend on their values. Rounds alternate, and the
+fastest of each counts. Every measurement runs in a process of its own, for its
+peak memory.
+
+``--product`` adds a whole run of the command with both networks on a synthetic
+product, and what share of its time is outside the networks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+#: Multiplications and additions of the 20 m DSen2 per 10 m pixel: 3 x 3 convolutions of
+#: 10 -> 128, twelve of 128 -> 128, 128 -> 6.
+FLOP_PER_PIXEL = 2 * 9 * (10 * 128 + 12 * 128 * 128 + 128 * 6)
+PATCH, BORDER, BATCH = 128, 14, 128
+
+
+def inputs(side: int) -> list[Any]:
+    """Return a landscape at the networks' scale."""
+    import numpy as np
+
+    from s2_superres.bands import BANDS_10M, BANDS_20M
+    from s2_superres.synthetic import landscape
+
+    return [
+        np.stack([landscape(band, side // ratio, side // ratio) for band in bands])
+        for bands, ratio in ((BANDS_10M, 1), (BANDS_20M, 2))
+    ]
+
+
+def weights() -> Any:
+    """Return DSen2 for 20 m with fixed random weights, without projection."""
+    import numpy as np
+
+    from s2_superres.network import build_network, dsen2_spec
+    from s2_superres.weights import Weights, variables_of
+
+    spec = dsen2_spec(20, consistent=False)
+    rng = np.random.default_rng(0)
+    shapes = {name: v.shape for name, v in variables_of(build_network(spec)).items()}
+    arrays = {name: rng.normal(0, 0.03, shape).astype("f4") for name, shape in shapes.items()}
+    return Weights(spec, arrays, name="random")
+
+
+def naive(side: int) -> None:
+    """All patches, with their borders, through `Model.predict`."""
+    import numpy as np
+
+    from s2_superres.engine import quiet_keras
+    from s2_superres.weights import build_with_weights
+
+    quiet_keras()
+    model = build_with_weights(weights())
+    images = [np.moveaxis(image.astype("f4") / 2000, 0, -1) for image in inputs(side)]
+
+    def run() -> None:
+        step = PATCH - 2 * BORDER
+        steps = range(0, side, step)
+        patches = []
+        for image, ratio in zip(images, (1, 2), strict=True):
+            border, more = BORDER // ratio, PATCH // ratio
+            padded = np.pad(image, ((border, more), (border, more), (0, 0)), mode="symmetric")
+            patches.append(
+                np.stack(
+                    [
+                        padded[r // ratio : r // ratio + more, c // ratio : c // ratio + more]
+                        for r in steps
+                        for c in steps
+                    ]
+                )
+            )
+        parts = model.predict(patches, batch_size=BATCH, verbose=0)
+        out = np.empty((side, side, 6), "f4")
+        kept = parts[:, BORDER:-BORDER, BORDER:-BORDER]
+        for i, (r, c) in enumerate((r, c) for r in steps for c in steps):
+            out[r : r + step, c : c + step] = kept[i, : side - r, : side - c]
+
+    report(run, side)
+
+
+def ours(side: int, precision: str) -> None:
+    """The array function, from digital numbers to digital numbers."""
+    from s2_superres import superresolve
+    from s2_superres.weights import save_weights
+
+    made = weights()
+    b10, b20 = inputs(side)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.npz"
+        save_weights(path, made.spec, made.arrays, {}, "float32")
+
+        def run() -> None:
+            superresolve(b10, b20, level="L1C", weights=path, precision=precision, consistent=False)
+
+        report(run, side)
+
+
+def product(side: int, precision: str) -> None:
+    """A whole run of both networks on a synthetic product; the share outside the networks."""
+    from s2_superres import blocks
+    from s2_superres.engine import quiet_keras
+    from s2_superres.grid import Grid
+    from s2_superres.network import build_network, dsen2_spec
+    from s2_superres.predict import Options, peak_memory, predict
+    from s2_superres.synthetic import ProductSpec, landscape, write_product
+    from s2_superres.weights import save_weights, variables_of
+
+    quiet_keras()
+    import numpy as np
+
+    inside = 0.0
+    real = blocks.compute
+
+    def timed(*arguments: Any) -> Any:
+        nonlocal inside
+        start = time.perf_counter()
+        try:
+            return real(*arguments)
+        finally:
+            inside += time.perf_counter() - start
+
+    setattr(blocks, "compute", timed)  # noqa: B010
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for resolution in (20, 60):
+            spec = dsen2_spec(resolution)
+            shapes = {n: v.shape for n, v in variables_of(build_network(spec)).items()}
+            rng = np.random.default_rng(0)
+            arrays = {n: rng.normal(0, 0.03, shape).astype("f4") for n, shape in shapes.items()}
+            files.append(Path(folder) / f"{resolution}.npz")
+            save_weights(files[-1], spec, arrays, {}, "float32")
+        grid = Grid("EPSG:32633", 300000.0, 6200040.0, side, side)
+        safe = write_product(Path(folder), ProductSpec("L1C", "05.09", grid), landscape)
+        start, cpu = time.perf_counter(), time.process_time()
+        predict(safe, Path(folder) / "o.tif", Options(weights=files, precision=precision))
+        wall = time.perf_counter() - start
+    print(
+        json.dumps(
+            {
+                "wall": wall,
+                "cpu": time.process_time() - cpu,
+                "outside": 1 - inside / wall,
+                "memory": peak_memory(),
+            }
+        )
+    )
+
+
+def report(run: Any, side: int) -> None:
+    """Time a second run; the first one compiles."""
+    from s2_superres.predict import peak_memory
+
+    run()
+    wall, cpu = time.perf_counter(), time.process_time()
+    run()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    print(json.dumps({"wall": wall, "cpu": cpu, "memory": peak_memory()}))
+
+
+def peak(precision: str) -> None:
+    """Matrix product of 2048: the machine's peak in GFLOP per CPU second."""
+    from s2_superres.engine import quiet_keras, set_threads
+
+    quiet_keras()
+    set_threads(1)
+    import tensorflow as tf
+
+    kind = tf.bfloat16 if precision == "bfloat16" else tf.float32
+    a = tf.cast(tf.random.normal((2048, 2048)), kind)
+    product_of = tf.function(lambda x: tf.linalg.matmul(x, x))
+    product_of(a)
+    best = 1e9
+    for _ in range(5):
+        start = time.process_time()
+        for _ in range(4):
+            product_of(a).numpy()
+        best = min(best, (time.process_time() - start) / 4)
+    print(json.dumps({"gflops": 2 * 2048**3 / best / 1e9}))
+
+
+def measure(*arguments: object) -> dict[str, float]:
+    """Run one measurement in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def table(sizes: list[int], rounds: int, product_side: int | None) -> str:
+    """Measure everything and return Markdown."""
+    from s2_superres.engine import resolve_precision
+
+    fast = resolve_precision("auto") == "bfloat16"
+    ways = ["naive", "float32", *(["bfloat16"] if fast else [])]
+    peaks = {way: measure("peak", 0, way)["gflops"] for way in ways[1:]}
+    lines = [
+        (
+            "| pixels a side | way | seconds | Mpixel/s | times naive | GFLOP per CPU second "
+            "| peak of a matrix product | memory, MiB |"
+        ),
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for side in sizes:
+        best: dict[str, dict[str, float]] = {}
+        for _ in range(rounds):
+            for way in ways:
+                kind = ("naive", side) if way == "naive" else ("ours", side, way)
+                got = measure(*kind)
+                if way not in best or got["cpu"] < best[way]["cpu"]:
+                    best[way] = got
+        for way, got in best.items():
+            useful = FLOP_PER_PIXEL * side**2 / 1e9
+            lines.append(
+                f"| {side} | {way} | {got['wall']:.1f} | {side**2 / got['wall'] / 1e6:.3f} "
+                f"| {best['naive']['cpu'] / got['cpu']:.2f} | {useful / got['cpu']:.0f} "
+                f"| {peaks.get(way, peaks['float32']):.0f} | {got['memory'] / 2**20:.0f} |"
+            )
+    if product_side:
+        got = measure("product", product_side, ways[-1])
+        lines += [
+            "",
+            (
+                f"A synthetic product of {product_side} pixels a side, both DSen2 networks, "
+                f"{ways[-1]}: {got['wall']:.0f} s, {got['outside']:.1%} outside the networks, "
+                f"{got['memory'] / 2**20:.0f} MiB."
+            ),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Parse the options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[600])
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--product", type=int, help="side of a synthetic product, 10980 by hand")
+    parser.add_argument("--out", type=Path, help="Markdown file to write")
+    parser.add_argument("--one", nargs="*", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.one:
+        kind, side, *precision = chosen.one
+        if kind == "naive":
+            naive(int(side))
+        elif kind == "ours":
+            ours(int(side), *precision)
+        elif kind == "product":
+            product(int(side), *precision)
+        else:
+            peak(*precision)
+        return
+    text = table(chosen.sizes, chosen.rounds, chosen.product)
+    print(text)
+    if chosen.out:
+        command = " ".join(["python benchmarks/bench_predict.py", *sys.argv[1:]])
+        chosen.out.write_text(f"Printed by `{command}`.\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()

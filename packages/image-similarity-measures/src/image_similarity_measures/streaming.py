@@ -234,7 +234,7 @@ def score_bands(
     rows = source.shape[0]
     with ExitStack() as stack:
         pool: Executor | None = None
-        if _THREADS > 1 and np.prod(source.shape) >= _THREADED_SAMPLES:
+        if _THREADS > 1 and plan.divisible and np.prod(source.shape) >= _THREADED_SAMPLES:
             # glibc hands blocks larger than any it has freed straight back to the system. Having
             # freed this one, it keeps the tiles' memory, which halves the time of all that follows.
             np.empty(_STRIP_SAMPLES * 8, np.uint8)
@@ -307,6 +307,10 @@ def _stacked(top: Block, skip: int, bottom: Block) -> Block:
         np.concatenate([top.pred[skip:], bottom.pred]),
         valid,
     )
+
+
+def _call(job: Callable[[], Accumulator | None]) -> Accumulator | None:
+    return job()
 
 
 class _Plan:
@@ -384,6 +388,11 @@ class _Plan:
         self.halo = max(h[0] for h in halos), max(h[1] for h in halos)
         self.width = max(32, _TILE_SAMPLES // (_TILE_ROWS * min(bands, 4)))
 
+    @property
+    def divisible(self) -> bool:
+        """Whether there is work for more than one thread at a time."""
+        return bool(self.tiled) or self.fsim is not None or len(self.whole) > 1
+
     def _data_range(self, dtype: np.dtype[Any]) -> float:
         """Return the range asked for, or the one that integers of this width get."""
         if self.options.data_range is not None:
@@ -431,17 +440,22 @@ class _Plan:
             return gathered
 
         # Each job returns what is to be merged, in the order of the tiles: threads change nothing.
-        tiles = strip.split(_TILE_ROWS, self.width)
         jobs: list[Callable[[], Accumulator | None]] = []
-        jobs += [partial(whole.update, strip) for whole in self.whole]
-        jobs += [partial(part, name, a, tile) for name, a in self.tiled for tile in tiles]
+        into: list[Accumulator | None] = []
+        for whole in self.whole:
+            jobs.append(partial(whole.update, strip))
+            into.append(None)
+        for name, accumulator in self.tiled:
+            # Without a halo to keep in the cache, fewer and larger tiles cost less.
+            width = self.width if any(accumulator.halo) else 4 * self.width
+            for tile in strip.split(_TILE_ROWS, width):
+                jobs.append(partial(part, name, accumulator, tile))
+                into.append(accumulator)
         if self.peak is not None:
             self._watch_peak(core)
-        results = list((pool.map if pool else map)(lambda job: job(), jobs))
-        for index, (_, accumulator) in enumerate(self.tiled):
-            start = len(self.whole) + index * len(tiles)
-            for gathered in results[start : start + len(tiles)]:
-                accumulator.merge(gathered)
+        for target, gathered in zip(into, (pool.map if pool else map)(_call, jobs), strict=True):
+            if target is not None and gathered is not None:
+                target.merge(gathered)
         for name, rows in maps.items():
             sinks[name].write(strip.rows.start, rows)
 

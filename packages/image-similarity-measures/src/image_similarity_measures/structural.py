@@ -263,7 +263,7 @@ class JointStatistics:
         for band, edges in enumerate(self.edges):
             org = to_8bit(block.org[:, :, band], self.data_range)
             pred = to_8bit(block.pred[:, :, band], self.data_range)
-            pairs = (org[core].astype(np.intp) << 8) | pred[core]
+            pairs = (org[core].astype(np.uint16) << 8) | pred[core]
             counted = pairs.ravel() if block.valid is None else pairs[block.valid[core]]
             self.histogram[band] += np.bincount(counted, minlength=256 * 256)
             edges.append(StripEdges.find(org, pred, block.valid, core, tile.rows.start))
@@ -298,6 +298,14 @@ def to_8bit(image: Array, data_range: float) -> Array:
     """Scale 0..data_range to 0..255, rounded and clipped, as uint8."""
     if image.dtype == np.uint8 and data_range == 255:
         return np.ascontiguousarray(image)
+    if image.dtype in (np.uint8, np.uint16) and image.size > 2**16:
+        # Fewer values than pixels.
+        values = np.arange(np.iinfo(image.dtype).max + 1, dtype=np.float64)
+        return np.take(_to_8bit(values, data_range), image)
+    return _to_8bit(image, data_range)
+
+
+def _to_8bit(image: Array, data_range: float) -> Array:
     scaled = np.multiply(image, 255 / data_range, dtype=np.float64)
     np.rint(scaled, out=scaled)
     return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)

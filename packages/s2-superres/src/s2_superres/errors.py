@@ -31,3 +31,7 @@ class OutputError(S2SuperresError):
 
 class TrainingError(S2SuperresError):
     """Training cannot start or go on."""
+
+
+class TrainingStopped(TrainingError):
+    """Training was stopped by a signal, after a checkpoint."""

@@ -14,7 +14,16 @@ METRICS = PACKAGES / "image-similarity-measures" / "src" / "image_similarity_mea
 SUPERRES = PACKAGES / "s2-superres" / "src" / "s2_superres"
 
 #: The modules of s2_superres that may import TensorFlow or Keras, most of them lazily.
-LEARNING = {"engine", "injection", "layers", "network", "operators", "training", "weights"}
+LEARNING = {
+    "engine",
+    "injection",
+    "layers",
+    "network",
+    "operators",
+    "optimizers",
+    "training",
+    "weights",
+}
 FRAMEWORKS = {"jax", "keras", "tensorflow", "torch"}
 #: Plain integers and arrays: neither files nor networks, not even through a module they import.
 PURE = ("bands", "grid", "mosaic", "windows")

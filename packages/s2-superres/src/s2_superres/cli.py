@@ -268,6 +268,389 @@ def predict(
         typer.echo(report.summary_text(summary))
 
 
+@app.command()
+def patches(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Products, .npz crops, or folders of crops.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to put the patches.")],
+    resolution: Annotated[
+        int, typer.Option(metavar="20|60", help="For the network of these bands.")
+    ] = 20,
+    size: Annotated[
+        int | None,
+        typer.Option(metavar="PIXELS", help="Side of a patch.", show_default="32, 96 for 60 m"),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Most patches per scene.", show_default="8000, 500 for 60 m"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of what is drawn at random.")] = 0,
+    skip_clouds: Annotated[
+        bool, typer.Option("--skip-clouds", help="No patches where the product's mask has clouds.")
+    ] = False,
+    sigma: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Point spread of the degradation in fine pixels.",
+            show_default="1/2, 1/6 for 60 m",
+        ),
+    ] = None,
+    validation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Keep this place (MGRS tile, or place of crops) for validation; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    validation_share: Annotated[
+        float,
+        typer.Option(metavar="SHARE", help="Share of the places not told of, for validation."),
+    ] = 0.25,
+    mixed_levels: Annotated[
+        bool, typer.Option("--mixed-levels", help="Allow L1C and L2A in one set.")
+    ] = False,
+    skip_unusable: Annotated[
+        bool, typer.Option("--skip-unusable", help="Leave out sources that give no patch.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace patches that are there already.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+) -> None:
+    """Cut training patches from products, degraded by Wald's protocol."""
+    from s2_superres.patches import CutOptions, Split, cut_patches
+    from s2_superres.patchset import PatchSettings
+    from s2_superres.training_log import RowProgress
+
+    settings = PatchSettings(
+        resolution,
+        size or (32 if resolution == 20 else 96),
+        count or (8000 if resolution == 20 else 500),
+        seed,
+        sigma,
+        skip_clouds,
+    )
+    options = CutOptions(
+        Split(tuple(validation or ()), validation_share), mixed_levels, skip_unusable, overwrite
+    )
+    with RowProgress(quiet=quiet) as progress:
+        done = cut_patches(sources, out, settings, options, progress=progress, warn=progress.warn)
+    if not quiet:
+        typer.echo(done.summary())
+
+
+@app.command()
+def train(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="RUN", help="Folder of the run.", show_default=False)
+    ],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR", help="Folder of patches; may be repeated.", show_default=False),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Settings as JSON or TOML, such as another run's config.json; options go before.",
+            show_default=False,
+        ),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="compact|dsen2|vdsen2", show_default="compact"),
+    ] = None,
+    resolution: Annotated[int | None, typer.Option(metavar="20|60", show_default="20")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", show_default="20000")] = None,
+    epochs: Annotated[
+        float | None, typer.Option(metavar="N", help="Instead of --steps.", show_default=False)
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(metavar="N", help="Patches per step.", show_default="16")
+    ] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(metavar="muon|adamw|nadam", show_default="muon")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="RATE", show_default="0.001")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(metavar="cosine|plateau", show_default="cosine")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="float32|bfloat16", show_default="bfloat16")
+    ] = None,
+    consistent: Annotated[
+        bool | None,
+        typer.Option(
+            "--consistent/--no-consistent",
+            help="Train with the projection on the measured band.",
+            show_default="consistent",
+        ),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Weights to start from.", show_default=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any other setting of config.json; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", show_default="0")] = None,
+    mixed_levels: Annotated[
+        bool | None, typer.Option("--mixed-levels", help="Allow L1C and L2A together.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in RUN.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start again in a folder that holds a run.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+) -> None:
+    """Train a network on patches."""
+    from s2_superres.training_config import TrainingConfig, parse_settings, read_config
+
+    chosen = TrainingConfig()
+    if resume and (out / "config.json").exists():
+        chosen = chosen.change(read_config(out / "config.json"))
+    if config is not None:
+        chosen = chosen.change(read_config(config))
+    given = {
+        "data": data,
+        "network": network,
+        "resolution": resolution,
+        "steps": steps,
+        "epochs": epochs,
+        "batch": batch,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "precision": precision,
+        "consistent": consistent,
+        "init": init,
+        "seed": seed,
+        "mixed_levels": mixed_levels,
+    }
+    chosen = chosen.change({name: value for name, value in given.items() if value is not None})
+    chosen = chosen.change(parse_settings(settings or []))
+
+    from s2_superres.errors import TrainingStopped
+    from s2_superres.training import train as run_training
+    from s2_superres.training_log import StepProgress
+
+    try:
+        result = run_training(
+            chosen, out, resume=resume, overwrite=overwrite, report=StepProgress(quiet=quiet)
+        )
+    except TrainingStopped as stopped:
+        typer.echo(str(stopped), err=True)
+        raise typer.Exit(130) from None
+    if not quiet:
+        typer.echo(result.summary())
+
+
+@app.command()
+def validate(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Products, or .npz files with the arrays b10, b20 and b60.",
+            show_default=False,
+        ),
+    ],
+    resolution: Annotated[str, typer.Option(metavar="20|60|all", help="Bands to restore.")] = "all",
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=][L1C:|L2A:]FILE",
+            help="Weights to score, ours or Keras 2 HDF5; may be repeated. Files of one NAME "
+            "are one method, told apart by resolution and level.",
+            show_default=False,
+        ),
+    ] = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Family of the weights that ship: default, compact, dsen2 or vdsen2; "
+            "may be repeated.",
+            show_default="default, unless --weights is given",
+        ),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="bicubic|regression|unprojected",
+            help="What to compare with: interpolation, the local regression without weights, "
+            "the same networks without their projection; may be repeated.",
+            show_default="bicubic",
+        ),
+    ] = None,
+    consistent: Annotated[
+        bool,
+        typer.Option(
+            "--consistent/--no-consistent",
+            help="Project the output so that, degraded, it returns the measured bands.",
+        ),
+    ] = True,
+    full_scale: Annotated[
+        bool,
+        typer.Option(
+            "--full-scale/--no-full-scale",
+            help="Also sharpen at full scale, degrade that, and compare with the measured bands.",
+        ),
+    ] = True,
+    bbox: Annotated[
+        Any,
+        typer.Option(
+            metavar="W,S,E,N", parser=_numbers, help="Area in degrees.", show_default=False
+        ),
+    ] = None,
+    bounds: Annotated[
+        Any,
+        typer.Option(
+            metavar="L,B,R,T",
+            parser=_numbers,
+            help="Area in the product's CRS.",
+            show_default=False,
+        ),
+    ] = None,
+    side: Annotated[
+        int,
+        typer.Option(
+            metavar="PIXELS", help="Without an area, take the centre of what is larger.", min=6
+        ),
+    ] = 1080,
+    granule: GranuleOption = None,
+    level: Annotated[
+        str | None,
+        typer.Option(
+            metavar="L1C|L2A",
+            help="Level of .npz files whose name does not tell it.",
+            show_default=False,
+        ),
+    ] = None,
+    sigma: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Point spread of the degradation, in pixels of the finer grid.",
+            show_default="1 / ratio",
+        ),
+    ] = None,
+    json_file: Annotated[
+        str | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Write all scores; - for stdout.", show_default=False
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write a report with images.", show_default=False),
+    ] = None,
+    bands: Annotated[bool, typer.Option("--bands", help="Print every band's RMSE.")] = False,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="float32|bfloat16|auto",
+            help="Arithmetic of the networks; float32 gives the same scores everywhere.",
+        ),
+    ] = "float32",
+    tile: Annotated[
+        int | None,
+        typer.Option(metavar="PIXELS", help="Side of a window.", show_default=False),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Threads of the network.", show_default="all cores"),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|gpu[:N]", help="Where the network runs.")
+    ] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace outputs that are there already.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")] = False,
+) -> None:
+    """Score networks on bands that were degraded on purpose."""
+    for name, values, choices in (
+        ("--resolution", [resolution], ("20", "60", "all")),
+        ("--network", network or [], ("default", "compact", "dsen2", "vdsen2")),
+        ("--against", against or [], ("bicubic", "regression", "unprojected")),
+        ("--level", [level] if level else [], ("L1C", "L2A")),
+        ("--precision", [precision], ("float32", "bfloat16", "auto")),
+    ):
+        for value in values:
+            if value not in choices:
+                raise typer.BadParameter(
+                    f"{value!r}: choose one of {', '.join(choices)}", None, None, name
+                )
+
+    from s2_superres.methods import RESOLUTIONS, choose_methods
+    from s2_superres.progress import StatusLine
+    from s2_superres.scenes import Selection, read_scene
+    from s2_superres.textfiles import write_text
+    from s2_superres.validation import Settings
+    from s2_superres.validation import validate as score
+    from s2_superres.validation_report import html_report
+    from s2_superres.validation_table import table
+    from s2_superres.writing import check_output
+
+    as_json = None if json_file in (None, "-") else Path(str(json_file))
+    for path in (as_json, report):
+        if path is not None:
+            check_output(path, overwrite=overwrite)
+    resolutions = RESOLUTIONS if resolution == "all" else (int(resolution),)
+    methods = choose_methods(
+        resolutions=resolutions,
+        networks=network or [],
+        weights=weights or [],
+        against=against or ["bicubic"],
+        consistent=consistent,
+    )
+    settings = Settings(
+        resolutions=resolutions,
+        required=resolution != "all",
+        sigma=sigma,
+        full_scale=full_scale,
+        pictures=report is not None,
+        precision=precision,
+        tile=tile,
+        threads=threads,
+        device=device,
+    )
+    selection = Selection(bbox, bounds, granule, level, side)
+    with StatusLine(quiet=quiet) as status:
+        found = score((read_scene(Path(s), selection) for s in sources), methods, settings, status)
+    document = found.to_dict()
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if as_json is not None:
+        write_text(as_json, text)
+    if report is not None:
+        write_text(report, html_report(document, [c.pictures for c in found.comparisons]))
+    if json_file == "-":
+        typer.echo(text, nl=False)
+    elif not quiet:
+        typer.echo(table(document, per_band=bands), nl=False)
+
+
 class _Stopped(SystemExit):
     """Raised by a signal, so that everything half written is removed on the way out."""
 

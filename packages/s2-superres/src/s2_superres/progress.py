@@ -63,6 +63,32 @@ class ProgressBar:
             self.width = len(text)
 
 
+class StatusLine:
+    """Shows what is being done, in one line; nothing where standard error is no terminal."""
+
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stderr
+        self.shown = not quiet and self.stream.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self("")
+
+    def __call__(self, text: str) -> None:
+        """Replace the line."""
+        if self.shown:
+            # Back to the margin, and erase what the last text left.
+            self.stream.write(f"\r{text}\x1b[K")
+            self.stream.flush()
+
+
 def describe(windows: int, all_windows: int, pixels: int, all_pixels: int, seconds: float) -> str:
     """Return one line: bar, share, windows, rate and time left."""
     share = pixels / all_pixels

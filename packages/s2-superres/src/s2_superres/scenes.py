@@ -1,0 +1,205 @@
+"""What is validated: scenes cut from products, or stored as arrays.
+
+An array file is an ``.npz`` with the bands as digital numbers without offset
+(reflectance * 10000): ``b10`` ``(4, rows, cols)``, ``b20`` ``(6, rows / 2,
+cols / 2)`` and, if there are any, ``b60`` ``(2, rows / 6, cols / 6)``; 0 is no
+data and 65535 saturated.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2_superres.arrays import LEVELS, check_arrays
+from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M, BY_RESOLUTION
+from s2_superres.errors import InputError
+from s2_superres.grid import UNIT, Area, Bounds
+from s2_superres.product import Product, open_product
+
+NODATA, SATURATED = 0, 65535
+#: 10 m pixels; a multiple of 36, so that nothing more is cut off.
+LARGEST_SIDE = 1080
+#: Facts of an ``index.csv`` beside array files that a report repeats.
+_FACTS = ("place", "product", "origin", "licence", "note")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of the sources to take.
+
+    Attributes
+    ----------
+    bbox, bounds : tuple of float, optional
+        Left, bottom, right, top in degrees, or in the product's CRS.
+    granule : str, optional
+        Tile, for products with several.
+    level : {"L1C", "L2A"}, optional
+        Of array files that do not tell it.
+    side : int
+        Without an area, the centre of a larger source: at most so many 10 m
+        pixels along a side.
+    """
+
+    bbox: Bounds | None = None
+    bounds: Bounds | None = None
+    granule: str | None = None
+    level: str | None = None
+    side: int = LARGEST_SIDE
+
+    def __post_init__(self) -> None:
+        if self.level is not None and self.level not in LEVELS:
+            raise InputError(f"level {self.level!r}: choose L1C or L2A")
+        if self.side < UNIT:
+            raise InputError(f"a side of {self.side} pixels: give {UNIT} or more")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The bands of one place and time.
+
+    Attributes
+    ----------
+    name : str
+    source : str
+        File or folder that it came from.
+    level : str
+        ``L1C`` or ``L2A``.
+    bands : mapping of int to ndarray
+        Per resolution ``(bands, rows, cols)``, float32 digital numbers without
+        offset, NaN where there is no data or the sensor was saturated.
+    facts : mapping of str to str
+        What else is known: product, place, licence.
+    note : str
+        What was left out, in words; empty if nothing was.
+    """
+
+    name: str
+    source: str
+    level: str
+    bands: Mapping[int, NDArray[np.float32]]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns in 10 m pixels."""
+        rows, cols = self.bands[10].shape[1:]
+        return rows, cols
+
+
+def read_scene(source: Path, selection: Selection | None = None) -> Scene:
+    """Read a product or an array file.
+
+    Raises
+    ------
+    InputError, ProductError, AreaError
+        If the source cannot be read, or has no such part.
+    """
+    selection = selection or Selection()
+    if source.suffix.lower() == ".npz":
+        return _read_arrays(source, selection)
+    return _read_product(open_product(source, selection.granule), selection)
+
+
+def _read_product(product: Product, selection: Selection) -> Scene:
+    from s2_superres.area import find_area
+    from s2_superres.reading import ProductReader
+
+    product.require(BANDS_10M + BANDS_20M)
+    has_60m = all(band.name in product.files for band in BANDS_60M)
+    area = find_area(product.grid, bbox=selection.bbox, bounds=selection.bounds)
+    note = ""
+    if selection.bbox is None and selection.bounds is None:
+        area, note = _centre(area, selection.side)
+    bands = BANDS_10M + BANDS_20M + (BANDS_60M if has_60m else ())
+    with ProductReader(product, area, bands) as reader:
+        arrays = {
+            resolution: _without_offset(
+                reader.read(resolution, *area.at(resolution)),
+                [product.offsets[band.name] for band in BY_RESOLUTION[resolution]],
+                product.nodata,
+                product.saturated,
+            )
+            for resolution in ((10, 20, 60) if has_60m else (10, 20))
+        }
+    facts = {
+        "product": product.name,
+        "baseline": product.baseline,
+        "tile": product.tile,
+        "acquired": f"{product.acquired:%Y-%m-%d}",
+        "origin": "contains Copernicus Sentinel data",
+    }
+    return Scene(product.name, product.path, product.level, arrays, facts, note)
+
+
+def _read_arrays(path: Path, selection: Selection) -> Scene:
+    if selection.bbox is not None or selection.bounds is not None:
+        raise InputError(
+            f"{path}: arrays have no coordinates; --bbox and --bounds are for products"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {key: archive[key] for key in ("b10", "b20", "b60") if key in archive.files}
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or "not an .npz of NumPy, or cut off"
+        raise InputError(f"{path}: cannot be read ({reason})") from error
+    if not {"b10", "b20"} <= set(found):
+        raise InputError(f"{path}: holds no b10 and b20; see the documentation of `validate`")
+    try:
+        whole = check_arrays(found["b10"], found["b20"], found.get("b60"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    facts = _indexed(path)
+    level = selection.level or facts.pop("level", None) or path.name[:3]
+    if level not in LEVELS:
+        raise InputError(
+            f"{path}: its level is not known; name it L1C_... or L2A_..., or give --level"
+        )
+    area, note = _centre(Area(0, 0, *whole.size), selection.side)
+    arrays = {}
+    for resolution in whole.arrays:
+        ratio = resolution // 10
+        dn = whole.read(resolution, *(value // ratio for value in area))
+        arrays[resolution] = _without_offset(dn, [0.0] * len(dn), NODATA, SATURATED)
+    return Scene(path.stem, str(path), level, arrays, facts, note)
+
+
+def _indexed(path: Path) -> dict[str, str]:
+    """Look an array file up in the ``index.csv`` beside it."""
+    index = path.with_name("index.csv")
+    if not index.is_file():
+        return {}
+    with index.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row.get("file") == path.name:
+                return {key: row[key] for key in ("level", *_FACTS) if row.get(key)}
+    return {}
+
+
+def _centre(area: Area, side: int) -> tuple[Area, str]:
+    """Return the middle of an area on whole 60 m pixels, and a note if that is not all of it."""
+    if max(area.shape) <= side:
+        return area, ""
+    side -= side % UNIT
+    rows, cols = min(area.rows, side), min(area.cols, side)
+    row = area.row + (area.rows - rows) // 2 // UNIT * UNIT
+    col = area.col + (area.cols - cols) // 2 // UNIT * UNIT
+    return Area(row, col, rows, cols), (
+        f"the central {rows} x {cols} of {area.rows} x {area.cols} pixels"
+    )
+
+
+def _without_offset(
+    dn: NDArray[Any], offsets: list[float], nodata: int, saturated: int
+) -> NDArray[np.float32]:
+    values = dn.astype(np.float32) + np.asarray(offsets, np.float32)[:, None, None]
+    values[(dn == nodata) | (dn == saturated) | ~np.isfinite(values)] = np.nan
+    return values

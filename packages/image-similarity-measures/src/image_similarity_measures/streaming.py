@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from . import registry
 from .errors import InputError, SimilarityWarning, UsageError
 from .images import Array, ArrayPair, Block, Mask, PairSource
+from .opencv import opencv
 from .pixelwise import AngleSum, ErrorSums, decibels
 from .structural import FeatureSimilarity, JointStatistics, information_similarity
 from .tiles import Accumulator, Span, Tile
@@ -258,15 +259,19 @@ def _strips(
     every_col = slice(0, cols)
     spans = [slice(first, min(first + height, rows)) for first in range(0, rows, height)]
 
+    def read(span: slice) -> Block:
+        block = source.read(span, every_col)
+        return Block(_interleaved(block.org), _interleaved(block.pred), block.valid)
+
     def blocks() -> Iterator[Block]:
         if len(spans) == 1 or isinstance(source, ArrayPair):
-            yield from (source.read(span, every_col) for span in spans)
+            yield from map(read, spans)
             return
         reader = stack.enter_context(ThreadPoolExecutor(1))
-        ahead: Future[Block] = reader.submit(source.read, spans[0], every_col)
+        ahead: Future[Block] = reader.submit(read, spans[0])
         for span in spans[1:]:
             block = ahead.result()
-            ahead = reader.submit(source.read, span, every_col)
+            ahead = reader.submit(read, span)
             yield block
         yield ahead.result()
 
@@ -288,6 +293,20 @@ def _strips(
                 break
             yield Tile(held, held_row, 0, strip, Span(0, cols), (rows, cols))
             done = strip.stop
+
+
+def _interleaved(image: Array) -> Array:
+    """Put a pixel's bands next to each other, as every step after this wants them.
+
+    Files come band by band, and each of those steps would copy its tile.
+    """
+    bands = image.shape[2]
+    if image.strides[1:] == (bands * image.itemsize, image.itemsize):
+        return image
+    if image.dtype in (np.uint8, np.uint16, np.float32) and 1 < bands <= 4:
+        merged: Array = opencv().merge([image[:, :, band] for band in range(bands)])
+        return merged
+    return np.ascontiguousarray(image)
 
 
 def _stacked(top: Block, skip: int, bottom: Block) -> Block:

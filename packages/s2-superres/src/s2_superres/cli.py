@@ -489,17 +489,17 @@ def validate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Family of the weights that ship: default, compact, dsen2 or vdsen2; "
-            "may be repeated.",
+            help="Of the weights that ship: default, compact, dsen2 or vdsen2; none for the "
+            "local regression without weights; may be repeated.",
             show_default="default, unless --weights is given",
         ),
     ] = None,
     against: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="bicubic|regression|unprojected",
-            help="What to compare with: interpolation, the local regression without weights, "
-            "the same networks without their projection; may be repeated.",
+            metavar="bicubic|unprojected",
+            help="What to compare with: interpolation, or the same networks without their "
+            "projection; may be repeated.",
             show_default="bicubic",
         ),
     ] = None,
@@ -592,8 +592,8 @@ def validate(
     """Score networks on bands that were degraded on purpose."""
     for name, values, choices in (
         ("--resolution", [resolution], ("20", "60", "all")),
-        ("--network", network or [], ("default", "compact", "dsen2", "vdsen2")),
-        ("--against", against or [], ("bicubic", "regression", "unprojected")),
+        ("--network", network or [], ("default", "compact", "dsen2", "vdsen2", "none")),
+        ("--against", against or [], ("bicubic", "unprojected")),
         ("--level", [level] if level else [], ("L1C", "L2A")),
         ("--precision", [precision], ("float32", "bfloat16", "auto")),
     ):

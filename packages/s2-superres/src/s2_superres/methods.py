@@ -15,7 +15,7 @@ from s2_superres.weights import load_weights
 
 RESOLUTIONS = (20, 60)
 #: What networks can be compared against, beside other networks.
-RIVALS = ("bicubic", "regression", "unprojected")
+RIVALS = ("bicubic", "unprojected")
 _UNPROJECTED = " unprojected"
 _WEIGHTS = re.compile(r"(?:(?P<name>[^=/\\]+)=)?(?:(?P<level>L1C|L2A):)?(?P<path>.+)", re.DOTALL)
 
@@ -94,11 +94,11 @@ def choose_methods(
     resolutions : sequence of int
         Of the bands to sharpen.
     networks : sequence of str
-        Families of the weights that ship; ``"default"`` if neither these nor
-        files are named.
+        Families of the weights that ship, ``"none"`` for the local regression
+        without weights; ``"default"`` if neither these nor files are named.
     weights : sequence of str
         Files as ``[NAME=][L1C:|L2A:]FILE``. Files of one name are one method,
-        told apart by resolution and level.
+        told apart by resolution and level. ``"none"`` as among `networks`.
     against : sequence of str
         Of `RIVALS`; ``unprojected`` adds every network without its projection.
     consistent : bool
@@ -107,7 +107,7 @@ def choose_methods(
     Returns
     -------
     tuple of Method
-        Rivals without weights first, then in the order named.
+        Interpolation first.
 
     Raises
     ------
@@ -118,9 +118,11 @@ def choose_methods(
         if name not in RIVALS:
             raise InputError(f"{name!r} to compare against: choose from {', '.join(RIVALS)}")
     families = list(networks) or ([] if weights else ["default"])
+    families += [NONE] * (NONE in weights)
     methods = {family: _family(family, family, resolutions, consistent) for family in families}
     for text in weights:
-        _add_file(methods, text, consistent)
+        if text != NONE:
+            _add_file(methods, text, consistent)
     for method in methods.values():
         if not any(resolution in resolutions for resolution, _ in method.networks):
             network = next(iter(method.networks.values()))
@@ -131,8 +133,6 @@ def choose_methods(
     found = list(methods.values())
     if "unprojected" in against:
         found += [_unprojected(method) for method in found if _projects(method)]
-    if "regression" in against:
-        found.insert(0, _family("regression", NONE, resolutions, consistent))
     if "bicubic" in against:
         found.insert(0, Method("bicubic"))
     return tuple(found)

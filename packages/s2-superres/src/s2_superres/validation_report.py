@@ -288,7 +288,7 @@ def _error_map(error: Image, largest: float) -> NDArray[np.uint8]:
     share = np.clip(np.nan_to_num(error) / max(largest, 1e-6), 0, 1) * (len(_ERROR_STOPS) - 1)
     positions = np.arange(len(_ERROR_STOPS))
     planes = [np.interp(share, positions, _ERROR_STOPS[:, channel]) for channel in range(3)]
-    image = np.rint(np.stack(planes)).astype(np.uint8)
+    image: NDArray[np.uint8] = np.rint(np.stack(planes)).astype(np.uint8)
     image[:, ~np.isfinite(error)] = 128
     return image
 

@@ -203,9 +203,12 @@ def test_arrays_that_do_not_fit_are_named_with_the_cure(
 
 def test_unknown_levels_and_weights_are_refused(
     sharpen: Sharpen,
+    tiny: dict[int, str],
 ) -> None:
     """By name."""
     with pytest.raises(InputError, match="L3A"):
         sharpen(B10, B20, level="L3A")
+    with pytest.raises(WeightsError, match="none are asked for"):
+        sharpen(B10, B20, weights={60: tiny[60]})
     with pytest.raises(WeightsError, match=r"nowhere\.npz"):
         sharpen(B10, B20, weights="nowhere.npz")

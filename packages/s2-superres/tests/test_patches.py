@@ -1,0 +1,502 @@
+"""Patches: degraded as they should be, split by place, whole or not there."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from s2_superres.degradation import degrade
+from s2_superres.errors import InputError, OutputError, ProductError
+from s2_superres.grid import Grid
+from s2_superres.patches import CutOptions, Split, cut_patches, lattice_stride
+from s2_superres.patchset import PatchSet, PatchSettings
+from s2_superres.product import open_product
+from s2_superres.synthetic import SATURATED, ProductSpec, landscape, write_product, zip_product
+from s2_superres.training_scenes import ProductScene, SceneFacts, read_degraded
+
+Crop = dict[str, NDArray[Any]]
+
+
+def crop(rows: int, cols: int, seed: int = 0, low: int = 1) -> Crop:
+    """Random digital numbers on the three grids; sizes in 60 m pixels."""
+    rng = np.random.default_rng(seed)
+    return {
+        "b10": rng.integers(low, 9000, (4, rows * 6, cols * 6), np.uint16),
+        "b20": rng.integers(low, 9000, (6, rows * 3, cols * 3), np.uint16),
+        "b60": rng.integers(low, 9000, (2, rows, cols), np.uint16),
+    }
+
+
+def write(path: Path, arrays: Crop) -> Path:
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    return path
+
+
+def places(arrays: Crop, resolution: int, sigma: float | None = None) -> dict[str, Crop]:
+    """Every possible patch by its target's bytes: whole bands degraded, then cut."""
+    ratio = resolution // 10
+    unit = ratio * ratio
+    rows, cols = (n // unit * unit for n in arrays["b10"].shape[1:])
+    inputs = {
+        f"x{r}": degrade(arrays[f"b{r}"][:, : rows * 10 // r, : cols * 10 // r], ratio, sigma)
+        for r in ((10, 20) if resolution == 20 else (10, 20, 60))
+    }
+    target = arrays[f"b{resolution}"][:, : rows // ratio, : cols // ratio]
+    return {"inputs": inputs, "target": {"target": target}}
+
+
+def find(target: NDArray[Any], patch: NDArray[Any]) -> tuple[int, int]:
+    """Where a patch (rows, cols, bands) lies in an image of random values."""
+    at = np.argwhere((target == patch[0, 0][:, None, None]).all(axis=0))
+    assert len(at) == 1
+    return int(at[0][0]), int(at[0][1])
+
+
+@pytest.mark.parametrize("sigma", [None, 1.7])
+@pytest.mark.parametrize(("resolution", "size"), [(20, 8), (60, 12)])
+def test_patches_are_cut_from_the_whole_degraded_scene(
+    tmp_path: Path, resolution: int, size: int, sigma: float | None
+) -> None:
+    """Also at their edges, which would tell if the degradation stopped there."""
+    arrays = crop(37, 44)
+    write(tmp_path / "L2A_a.npz", arrays)
+    settings = PatchSettings(resolution, size, 40, sigma=sigma)
+    patches = cut_patches([tmp_path / "L2A_a.npz"], tmp_path / "out", settings)
+    whole = places(arrays, resolution, sigma)
+    scene = patches.scenes[0]
+    assert scene.count >= 30
+    found = set()
+    for index in range(scene.count):
+        *inputs, target = patches.read(scene, index)
+        row, col = find(whole["target"]["target"], target)
+        found.add((row, col))
+        assert row % settings.ratio == 0 and col % settings.ratio == 0
+        wanted = whole["target"]["target"][:, row : row + size, col : col + size]
+        np.testing.assert_array_equal(np.moveaxis(target, -1, 0), wanted)
+        for (name, image), patch in zip(whole["inputs"].items(), inputs, strict=True):
+            k = int(name[1:]) // 10
+            part = image[:, row // k : (row + size) // k, col // k : (col + size) // k]
+            # Rounded to whole digital numbers.
+            assert np.abs(np.moveaxis(patch, -1, 0) - part).max() <= 0.5 + 1e-2
+    assert len(found) == scene.count
+
+
+def test_rows_of_a_product_are_those_of_the_whole_scene(tmp_path: Path) -> None:
+    """Streamed in strips, with the offset taken out, as if read at once."""
+    grid = Grid("EPSG:32633", 300000.0, 6200040.0, 360, 432)
+    safe = write_product(tmp_path, ProductSpec("L2A", "05.09", grid), landscape)
+    with ProductScene(open_product(safe), 60) as scene:
+        height = scene.facts.shape[0]
+        whole = read_degraded(scene, 60, 0, height)
+        parts = [read_degraded(scene, 60, row, 12) for row in range(0, height, 12)]
+    for r in (10, 20, 60):
+        joined = np.concatenate([part.inputs[r] for part in parts], axis=1)
+        np.testing.assert_allclose(joined, whole.inputs[r], rtol=1e-6)
+    truth = landscape(open_product(safe).bands[0], 60, 72)[:60, :72]
+    np.testing.assert_array_equal(whole.target[0], truth)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_products_patches_have_no_gap_and_no_saturation(tmp_path: Path, zipped: bool) -> None:
+    """No pixel of a patch, degraded or not, rests on one without data."""
+    grid = Grid("EPSG:32633", 300000.0, 6200040.0, 480, 480)
+    spec = ProductSpec("L1C", "05.09", grid)
+
+    def pixels(band: Any, rows: int, cols: int) -> NDArray[np.uint16]:
+        values = np.full((rows, cols), 3000, np.uint16)
+        values[:, : cols // 4] = 0
+        if band.name == "B11":
+            values[rows // 2, cols // 2] = SATURATED
+        return values
+
+    safe = write_product(tmp_path, spec, pixels)
+    source = zip_product(safe, tmp_path / "product.zip") if zipped else safe
+    patches = cut_patches([source], tmp_path / "out", PatchSettings(20, 16, 100))
+    scene = patches.scenes[0]
+    assert scene.offset == -1000 and scene.place == "T33UUB" and scene.level == "L1C"
+    for name in ("x10", "x20", "target"):
+        assert (patches.maps[scene.name][name] == 3000).all()
+    lattice = lattice_stride(patches.settings, (240, 240))
+    assert 0 < scene.count < len(range(0, 225, lattice)) ** 2 * 3 / 4
+
+
+def test_dark_water_below_the_offset_stays_negative(tmp_path: Path) -> None:
+    """A stored 800 of baseline 04.00 on is a reflectance of -0.02, not zero nor no data."""
+    grid = Grid("EPSG:32633", 300000.0, 6200040.0, 120, 120)
+    spec = ProductSpec("L2A", "04.00", grid)
+    safe = write_product(tmp_path, spec, lambda band, rows, cols: np.full((rows, cols), 1, "u2"))
+    product = open_product(safe)
+    low = replace(product, offsets=dict.fromkeys(product.offsets, -1201.0))
+    with ProductScene(low, 20) as scene:
+        values, ok = scene.read(20, 0, 10)
+    assert (values == -200).all() and ok.all()
+
+
+def with_scl(safe: Path, clouds: NDArray[np.uint8]) -> None:
+    import rasterio
+
+    image = next(safe.rglob("*_B05_20m.jp2"))
+    with rasterio.open(
+        image.with_name(image.name.replace("_B05_", "_SCL_")), "w", driver="JP2OpenJPEG",
+        height=clouds.shape[0], width=clouds.shape[1], count=1, dtype="uint8", QUALITY=100,
+        REVERSIBLE="YES",
+    ) as file:  # fmt: skip
+        file.write(clouds, 1)
+
+
+def half_clouded(level: str, folder: Path) -> Path:
+    """A product whose right half has 1000s, the left 2000s."""
+
+    def pixels(band: Any, rows: int, cols: int) -> NDArray[np.uint16]:
+        values = np.full((rows, cols), 2000, np.uint16)
+        values[:, cols // 2 :] = 1000
+        return values
+
+    grid = Grid("EPSG:32633", 300000.0, 6200040.0, 480, 480)
+    return write_product(folder, ProductSpec(level, "05.09", grid), pixels)
+
+
+@pytest.mark.parametrize("resolution", [20, 60])
+@pytest.mark.parametrize("kind", ["scl", "classes", "polygons"])
+def test_clouds_of_the_products_own_mask_are_left_out(
+    tmp_path: Path, kind: str, resolution: int
+) -> None:
+    """Scene classification, classes, or polygons: whatever the product holds."""
+    import rasterio
+
+    safe = half_clouded("L2A" if kind == "scl" else "L1C", tmp_path)
+    quality = next(safe.glob("GRANULE/*")) / "QI_DATA"
+    quality.mkdir(exist_ok=True)
+    if kind == "scl":
+        clouds = np.full((240, 240), 4, np.uint8)
+        clouds[:, 120:] = 9
+        with_scl(safe, clouds)
+    elif kind == "classes":
+        classes = np.zeros((3, 80, 80), np.uint8)
+        classes[1, :, 40:] = 1
+        with rasterio.open(
+            quality / "MSK_CLASSI_B00.jp2", "w", driver="JP2OpenJPEG", height=80, width=80,
+            count=3, dtype="uint8", QUALITY=100, REVERSIBLE="YES",
+        ) as file:  # fmt: skip
+            file.write(classes)
+    else:
+        left, right, top, bottom = 302400, 304800, 6200040, 6195240
+        ring = f"{left} {top} {right} {top} {right} {bottom} {left} {bottom} {left} {top}"
+        (quality / "MSK_CLOUDS_B00.gml").write_text(
+            '<eop:Mask xmlns:eop="e" xmlns:gml="g"><eop:maskMembers><eop:MaskFeature>'
+            "<eop:extentOf><gml:Polygon><gml:exterior><gml:LinearRing>"
+            f'<gml:posList srsDimension="2">{ring}</gml:posList></gml:LinearRing>'
+            "</gml:exterior></gml:Polygon></eop:extentOf></eop:MaskFeature></eop:maskMembers>"
+            "</eop:Mask>"
+        )
+    settings = PatchSettings(resolution, 12, 60, skip_clouds=True)
+    patches = cut_patches([safe], tmp_path / "out", settings)
+    scene = patches.scenes[0]
+    assert scene.count > 3
+    assert (patches.maps[scene.name]["target"] == 2000).all()
+
+
+def test_clouds_without_a_mask_are_an_error(tmp_path: Path) -> None:
+    safe = half_clouded("L1C", tmp_path)
+    with pytest.raises(ProductError, match="has no cloud mask"):
+        cut_patches([safe], tmp_path / "out", PatchSettings(20, 16, 5, skip_clouds=True))
+
+
+def test_crops_with_every_band_at_60m_are_not_degraded_but_where_needed(tmp_path: Path) -> None:
+    """The 10 m bands are there at 60 m already; clipped and clouded pixels are left out."""
+    rng = np.random.default_rng(0)
+    hr = rng.integers(100, 9000, (9, 72, 72), np.uint16)
+    lr = rng.integers(100, 9000, (2, 72, 72), np.uint16)
+    scl = np.full((72, 72), 4, np.uint8)
+    lr[0, :36, :36] = 1
+    scl[36:, 36:] = 8
+    write(tmp_path / "L2A_t.npz", {"hr": hr, "lr": lr, "scl": scl})
+    settings = PatchSettings(60, 12, 100, skip_clouds=True)
+    patches = cut_patches([tmp_path / "L2A_t.npz"], tmp_path / "out", settings)
+    scene = patches.scenes[0]
+    x20, x60 = degrade(hr[3:], 2), degrade(lr, 6)
+    for index in range(scene.count):
+        x10, half, sixth, target = patches.read(scene, index)
+        row, col = find(lr, target)
+        assert not (row < 36 and col < 36) and not (row + 12 > 36 and col + 12 > 36)
+        assert (x10 == np.moveaxis(hr[[0, 1, 2, 6], row : row + 12, col : col + 12], 0, -1)).all()
+        part = np.moveaxis(x20[:, row // 2 : row // 2 + 6, col // 2 : col // 2 + 6], 0, -1)
+        assert np.abs(half - part).max() <= 0.51
+        part = np.moveaxis(x60[:, row // 6 : row // 6 + 2, col // 6 : col // 6 + 2], 0, -1)
+        assert np.abs(sixth - part).max() <= 0.51
+
+
+def test_patches_lie_in_random_order_and_repeat_by_the_seed(tmp_path: Path) -> None:
+    write(tmp_path / "L2A_a.npz", crop(40, 40))
+    made = [
+        cut_patches([tmp_path / "L2A_a.npz"], tmp_path / str(i), PatchSettings(20, 8, 30, seed))
+        for i, seed in enumerate((1, 1, 2))
+    ]
+    one, same, other = (np.array(each.maps["L2A_a"]["target"]) for each in made)
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+    rows = [find(crop(40, 40)["b20"], patch)[0] for patch in one]
+    assert rows != sorted(rows)
+
+
+facts = st.builds(
+    SceneFacts,
+    name=st.uuids().map(str),
+    place=st.sampled_from("abcdefg"),
+    level=st.sampled_from(["L1C", "L2A"]),
+    split=st.sampled_from([None, None, "train", "validation"]),
+    offset=st.just(0.0),
+    source=st.just("x"),
+    shape=st.just((10, 10)),
+)
+
+
+@given(
+    facts=st.lists(facts, min_size=1),
+    share=st.floats(0, 1),
+    seed=st.integers(0, 9),
+    order=st.randoms(),
+)
+def test_the_split_is_by_place(
+    facts: list[SceneFacts], share: float, seed: int, order: Any
+) -> None:
+    """One side per place, validation wherever a source says so, in whatever order."""
+    sides = Split(share=share).assign(facts, seed)
+    assert set(sides) == {fact.place for fact in facts}
+    assert set(sides.values()) <= {"train", "validation"}
+    for fact in facts:
+        if fact.split == "validation":
+            assert sides[fact.place] == "validation"
+    if not any(fact.split for fact in facts):
+        assert "train" in sides.values()
+        assert "validation" in sides.values() or share == 0 or len(sides) == 1
+    mixed = list(facts)
+    order.shuffle(mixed)
+    assert Split(share=share).assign(mixed, seed) == sides
+
+
+def test_an_index_tells_place_level_and_split(tmp_path: Path) -> None:
+    """Both levels and all dates of one place lie on one side."""
+    rows = [
+        ("first.npz", "L1C", "train", "lake"),
+        ("second.npz", "L2A", "validation", "lake"),
+        ("third.npz", "L2A", "train", "hill"),
+    ]
+    for seed, (name, *_) in enumerate(rows):
+        write(tmp_path / name, crop(16, 16, seed))
+    with (tmp_path / "index.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file", "level", "split", "place"), *rows])
+    options = CutOptions(mixed_levels=True)
+    patches = cut_patches([tmp_path], tmp_path / "out", PatchSettings(20, 8, 4), options)
+    found = {scene.name: (scene.level, scene.split, scene.place) for scene in patches.scenes}
+    assert found == {
+        "first": ("L1C", "validation", "lake"),
+        "second": ("L2A", "validation", "lake"),
+        "third": ("L2A", "train", "hill"),
+    }
+
+
+def test_named_places_are_for_validation_and_unknown_ones_an_error(tmp_path: Path) -> None:
+    for seed, name in enumerate(("L2A_lake", "L2A_hill")):
+        write(tmp_path / f"{name}.npz", crop(16, 16, seed))
+    sources = [tmp_path / "L2A_lake.npz", tmp_path / "L2A_hill.npz"]
+    split = CutOptions(Split(("hill",), 0.0))
+    patches = cut_patches(sources, tmp_path / "out", PatchSettings(20, 8, 4), split)
+    assert {scene.place: scene.split for scene in patches.scenes} == {
+        "lake": "train",
+        "hill": "validation",
+    }
+    with pytest.raises(InputError, match="'sea': not among hill, lake"):
+        cut_patches(
+            sources, tmp_path / "o", PatchSettings(20, 8, 4), CutOptions(Split(("sea",), 0.0))
+        )
+
+
+def test_an_interrupted_run_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole scenes stay, half a scene does not, and the end is that of one run."""
+    from s2_superres import patches as module
+
+    sources = [write(tmp_path / f"L2A_{i}.npz", crop(24, 24, i)) for i in range(3)]
+    settings = PatchSettings(20, 8, 20)
+    unbroken = cut_patches(sources, tmp_path / "one", settings)
+    real, calls = module.read_degraded, []
+
+    def stopping(*args: Any) -> Any:
+        calls.append(args)
+        # Three strips to a scene, the third call of the second scene.
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(module, "read_degraded", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        cut_patches(sources, tmp_path / "two", settings)
+    left = sorted(path.name for path in (tmp_path / "two").iterdir())
+    assert left == ["L2A_0"]
+    with pytest.raises(InputError, match="run it again"):
+        PatchSet(tmp_path / "two")
+    (tmp_path / "two" / ".L2A_1.part").mkdir()
+    before = len(calls)
+    resumed = cut_patches(sources, tmp_path / "two", settings)
+    assert {str(args[0].facts.name) for args in calls[before:]} == {"L2A_1", "L2A_2"}
+    assert resumed.scenes == unbroken.scenes
+    for name, arrays in unbroken.maps.items():
+        for key, array in arrays.items():
+            np.testing.assert_array_equal(resumed.maps[name][key], array)
+    assert not list((tmp_path / "two").glob(".*"))
+
+
+def test_patches_are_never_replaced_unasked(tmp_path: Path) -> None:
+    source = write(tmp_path / "L2A_a.npz", crop(16, 16))
+    settings = PatchSettings(20, 8, 4)
+    cut_patches([source], tmp_path / "out", settings)
+    with pytest.raises(OutputError, match="--overwrite"):
+        cut_patches([source], tmp_path / "out", settings)
+    again = cut_patches(
+        [source], tmp_path / "out", replace(settings, count=5), CutOptions(overwrite=True)
+    )
+    assert again.scenes[0].count == 5
+
+
+def test_scenes_cut_with_other_settings_are_not_taken_over(tmp_path: Path) -> None:
+    source = write(tmp_path / "L2A_a.npz", crop(16, 16))
+    cut_patches([source], tmp_path / "out", PatchSettings(20, 8, 4))
+    (tmp_path / "out" / "manifest.json").unlink()
+    with pytest.raises(OutputError, match="other settings"):
+        cut_patches([source], tmp_path / "out", PatchSettings(20, 8, 5))
+
+
+def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    source = write(tmp_path / "L2A_a.npz", crop(16, 16))
+    precious = tmp_path / "out" / "L2A_a" / "thesis.txt"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("mine")
+    with pytest.raises(OutputError, match="another folder"):
+        cut_patches([source], tmp_path / "out", PatchSettings(20, 8, 4), CutOptions(overwrite=True))
+    assert precious.read_text() == "mine"
+
+
+FULL = """
+import resource, signal, sys
+from s2_superres import cli
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+cli.main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="limits of POSIX")
+def test_a_full_disk_keeps_whole_scenes(tmp_path: Path) -> None:
+    """One line, exit 1; the small scene that fitted is there and its neighbour is not."""
+    small = write(tmp_path / "L2A_small.npz", crop(8, 8))
+    large = write(tmp_path / "L2A_large.npz", crop(40, 40))
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, "patches", small, large, "--out", out, "--size", "16",
+         "--count", "100"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {out}: cannot be written")
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in out.iterdir()] == ["L2A_small"]
+
+
+def refused(sources: list[Path], out: Path, words: str, **options: Any) -> None:
+    settings = options.pop("settings", PatchSettings(20, 8, 4))
+    with pytest.raises((InputError, ProductError), match=words):
+        cut_patches(sources, out, settings, CutOptions(**options))
+    assert not (out / "manifest.json").exists()
+
+
+def test_bad_sources_are_named(tmp_path: Path) -> None:
+    """Every kind of unusable source is one line with the file's name and the cure."""
+    good = write(tmp_path / "L2A_good.npz", crop(16, 16))
+    out = tmp_path / "out"
+    l1c = write(tmp_path / "L1C_other.npz", crop(16, 16))
+    refused([good, l1c], out, "L1C_other.npz is L1C.*--mixed-levels")
+    refused([tmp_path / "none.npz"], out, "none.npz: cannot be read")
+    refused([good, good], out, "L2A_good: given twice")
+    tiny = write(tmp_path / "L2A_tiny.npz", crop(2, 2))
+    refused([good, tiny], out, "L2A_tiny.npz: 6 x 6 pixels of 20 m are too few")
+    empty = write(tmp_path / "L2A_empty.npz", {k: v * 0 for k, v in crop(16, 16).items()})
+    refused([empty], out, "L2A_empty.npz: has no patch of 8 x 8 pixels without a gap")
+    (tmp_path / "L2A_text.npz").write_text("no zip")
+    refused([tmp_path / "L2A_text.npz"], out, "L2A_text.npz: cannot be read as .npz")
+    (tmp_path / "L2A_cut.npz").write_bytes(good.read_bytes()[:3000])
+    refused([tmp_path / "L2A_cut.npz"], out, "L2A_cut.npz: cannot be read as .npz")
+    no60 = write(tmp_path / "L2A_no60.npz", {k: v for k, v in crop(16, 16).items() if k != "b60"})
+    refused([no60], out, "has no 60 m bands", settings=PatchSettings(60, 6, 4))
+    wrong = crop(16, 16)
+    write(tmp_path / "L2A_wrong.npz", {**wrong, "b10": wrong["b10"][:, :90]})
+    refused([tmp_path / "L2A_wrong.npz"], out, "the 10 m bands are uint16 of")
+    floats = {k: v.astype("f4") for k, v in crop(16, 16).items()}
+    refused([write(tmp_path / "L2A_f.npz", floats)], out, "whole digital numbers")
+    refused([good], out, "no cloud mask", settings=PatchSettings(20, 8, 4, skip_clouds=True))
+    refused([tmp_path], out, "of different levels|and .* more like it")
+
+
+def test_unusable_sources_are_left_out_when_asked(tmp_path: Path) -> None:
+    good = write(tmp_path / "L2A_good.npz", crop(16, 16))
+    tiny = write(tmp_path / "L2A_tiny.npz", crop(2, 2))
+    empty = write(tmp_path / "L2A_void.npz", {k: v * 0 for k, v in crop(16, 16).items()})
+    said: list[str] = []
+    patches = cut_patches(
+        [good, tiny, empty], tmp_path / "out", PatchSettings(20, 8, 4),
+        CutOptions(skip_unusable=True), warn=said.append,
+    )  # fmt: skip
+    assert [scene.name for scene in patches.scenes] == ["L2A_good"]
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"resolution": 30}, "20 or 60 m"),
+        ({"size": 7}, "multiple of 2"),
+        ({"resolution": 60, "size": 32}, "multiple of 6"),
+        ({"count": 0}, "1 or more"),
+        ({"sigma": -1.0}, "sigma"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_impossible_settings_are_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        PatchSettings(**{"resolution": 20, "size": 32, "count": 8, **values})
+
+
+def test_damaged_sets_are_named(tmp_path: Path) -> None:
+    source = write(tmp_path / "L2A_a.npz", crop(16, 16))
+    out = tmp_path / "out"
+    cut_patches([source], out, PatchSettings(20, 8, 4))
+    array = out / "L2A_a" / "x10.npy"
+    array.write_bytes(array.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"x10\.npy: cannot be read"):
+        _ = PatchSet(out).maps
+    np.save(array, np.zeros((3, 8, 8, 4), "<i2"))
+    with pytest.raises(InputError, match="the manifest tells of"):
+        _ = PatchSet(out).maps
+    manifest = out / "manifest.json"
+    values = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**values, "format": 99}))
+    with pytest.raises(InputError, match="newer version"):
+        PatchSet(out)
+    manifest.write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        PatchSet(out)
+    with pytest.raises(InputError, match="no such file"):
+        PatchSet(tmp_path)

@@ -52,12 +52,9 @@ def cloud_mask(product: Product, resolution: int) -> NDArray[np.bool_]:
             if pattern.search(name):
                 classes = _read(container.gdal_path(name))
                 # Opaque clouds and cirrus are the first two bands, snow the third.
-                cloudy = (
-                    np.isin(classes[0], SCL_CLOUDS)
-                    if pattern is _SCL
-                    else np.asarray(classes[:2].any(axis=0))
-                )
-                return _resample(cloudy, shape, container.where(name))
+                listed = classes[:1] if pattern is _SCL else classes[:2]
+                clouds = np.isin(listed, SCL_CLOUDS) if pattern is _SCL else listed > 0
+                return _resample(np.asarray(clouds.any(axis=0)), shape, container.where(name))
     for name in names:
         if _POLYGONS.search(name):
             return _rasterize(

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from s2_superres import __version__
 from s2_superres.batches import Batch, Prefetch, Sampler, validation_batches
 from s2_superres.checkpoints import State, load_checkpoint, save_checkpoint
+from s2_superres.engine import quiet_keras
 from s2_superres.errors import InputError, OutputError, TrainingError, TrainingStopped
 from s2_superres.network import build_network
 from s2_superres.patchset import PatchSet
@@ -44,7 +45,8 @@ Arrays = dict[str, NDArray[np.float32]]
 class Report(Protocol):
     """Called after every step with the loss and, if there was one, the validation, in DN."""
 
-    def __call__(self, step: int, steps: int, loss: float, score: float | None) -> None: ...
+    def __call__(self, step: int, steps: int, loss: float, score: float | None) -> None:
+        """Take note of a step."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def train(
         If the folder holds another run, or cannot be written.
     """
     folder = Path(folder)
+    quiet_keras()
     sets = open_sets(config)
     sampler = Sampler(sets, config.sampling)
     steps = total_steps(config, sampler.count)
@@ -196,7 +199,9 @@ def total_steps(config: TrainingConfig, patches: int) -> int:
 
 def learning_rate(config: TrainingConfig, step: int, steps: int, factor: float = 1.0) -> float:
     """Return the rate of a step, counted from 0; `factor` is the plateau schedule's."""
-    warm = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+    # A short run spends no more than a tenth on it.
+    warmup = min(config.warmup, steps // 10)
+    warm = min(1.0, (step + 1) / warmup) if warmup else 1.0
     if config.schedule == "cosine":
         return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
     return max(config.learning_rate * factor, min(config.lowest_rate, config.learning_rate)) * warm

@@ -52,7 +52,7 @@ class TrainingConfig:
     schedule : {"cosine", "plateau"}
         Down to 0 over the run, or halved when `patience` validations brought nothing new.
     warmup : int
-        Steps over which the rate rises from 0.
+        Steps over which the rate rises from 0; at most a tenth of the run.
     patience : int
     lowest_rate : float
         Of the plateau schedule.

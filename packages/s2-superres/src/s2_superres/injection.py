@@ -58,11 +58,7 @@ def inject(guide: Tensor, coarse: Tensor, ratio: int) -> Tensor:
     phases = []
     for phase in range(ratio * ratio):
         part = detail[..., phase * guides : (phase + 1) * guides]
-        phases.append(
-            sum(
-                part[..., g : g + 1] * coefficients[g] for g in range(guides)
-            )
-        )
+        phases.append(sum(part[..., g : g + 1] * coefficients[g] for g in range(guides)))
     return upsample(coarse, ratio) + depth_to_space(ops.concatenate(phases, -1), ratio)
 
 

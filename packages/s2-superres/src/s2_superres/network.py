@@ -129,7 +129,8 @@ def _projection_support(ratio: int) -> int:
 
     margin = (len(degradation_taps(ratio)) - ratio) // 2
     reach = projection_taps(ratio).shape[1] // 2
-    return ratio * (reach + 1) + margin
+    support: int = ratio * (reach + 1) + margin
+    return support
 
 
 def _injection_support(ratio: int) -> int:
@@ -169,13 +170,14 @@ def build_network(spec: NetworkSpec, precision: str = "float32") -> Any:
         raise WeightsError(f"unknown precision {precision!r}: choose float32 or bfloat16")
     channels = {10: 4, 20: 6, 60: 2}
     inputs = [
-        keras.Input((None, None, channels[r]), name=f"x{r}", dtype="float32")
-        for r in spec.inputs
+        keras.Input((None, None, channels[r]), name=f"x{r}", dtype="float32") for r in spec.inputs
     ]
     graph = _Graph(spec, "mixed_bfloat16" if precision == "bfloat16" else "float32")
     if spec.family != "compact":
-        ups = [Upsample(r // 10, name=f"up{r}", dtype="float32")(x)
-               for r, x in zip(spec.inputs[1:], inputs[1:], strict=True)]
+        ups = [
+            Upsample(r // 10, name=f"up{r}", dtype="float32")(x)
+            for r, x in zip(spec.inputs[1:], inputs[1:], strict=True)
+        ]
         stacked = keras.layers.Concatenate(name="stack", dtype="float32")([inputs[0], *ups])
         y = graph.body(stacked, len(spec.bands))
         y = keras.layers.Add(name="residual", dtype="float32")([ups[-1], y])

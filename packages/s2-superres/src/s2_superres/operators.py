@@ -39,9 +39,9 @@ def _filter_axis(x: Tensor, taps: NDArray[np.floating], axis: int) -> Tensor:
     channels = x.shape[-1]
     length, outputs = taps.shape
     shape = (length, 1) if axis == 1 else (1, length)
-    kernel = np.broadcast_to(
-        taps.reshape(*shape, 1, outputs), (*shape, channels, outputs)
-    ).astype(np.float32)
+    kernel = np.broadcast_to(taps.reshape(*shape, 1, outputs), (*shape, channels, outputs)).astype(
+        np.float32
+    )
     return ops.depthwise_conv(x, ops.convert_to_tensor(kernel), strides=1, padding="valid")
 
 
@@ -75,13 +75,9 @@ def expand(x: Tensor, taps: NDArray[np.floating]) -> Tensor:
         # Channel c, phase p is channel c * ratio + p: move the phase next to its axis.
         x = ops.reshape(x, (-1, rows, cols, channels, ratio))
         if axis == 1:
-            x = ops.reshape(
-                ops.transpose(x, (0, 1, 4, 2, 3)), (-1, rows * ratio, cols, channels)
-            )
+            x = ops.reshape(ops.transpose(x, (0, 1, 4, 2, 3)), (-1, rows * ratio, cols, channels))
         else:
-            x = ops.reshape(
-                ops.transpose(x, (0, 1, 2, 4, 3)), (-1, rows, cols * ratio, channels)
-            )
+            x = ops.reshape(ops.transpose(x, (0, 1, 2, 4, 3)), (-1, rows, cols * ratio, channels))
     return x
 
 

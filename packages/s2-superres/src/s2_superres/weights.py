@@ -125,11 +125,10 @@ def save_weights(
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with partial.open("wb") as file:
-            np.savez(
-                file,
-                metadata=np.array(text),
-                **{name: np.asarray(value).astype(dtype) for name, value in arrays.items()},
-            )
+            contents: dict[str, Any] = {
+                name: np.asarray(value).astype(dtype) for name, value in arrays.items()
+            }
+            np.savez(file, metadata=np.array(text), **contents)
         partial.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot write the weights ({error.strerror})") from error

@@ -112,9 +112,13 @@ class Radiometry:
         saturated : ndarray of bool, shape (bands, rows, cols)
             Here the output is the saturated value.
         """
-        dn = scaled * np.float32(SCALE) - self._offset(resolution)
         dtype = np.dtype(self.dtype)
-        dn = self._rounded(dn, dtype) if dtype.kind in "iu" else dn.astype(dtype, copy=False)
+        reflectance = scaled * np.float32(SCALE)
+        if dtype.kind in "iu":
+            # Rounded before the offset: the same scene of either baseline stays the same.
+            dn = self._rounded(np.rint(reflectance) - self._offset(resolution), dtype)
+        else:
+            dn = (reflectance - self._offset(resolution)).astype(dtype, copy=False)
         if self.saturated is not None:
             dn[saturated] = self.saturated
         dn[:, ~valid] = np.nan if self.nodata is None else self.nodata

@@ -89,18 +89,18 @@ def choose_networks(
     Raises
     ------
     WeightsError
-        If a file is unusable, two are for the same resolution, one is for a
-        resolution that is not asked for, or no weights ship.
+        If a file is unusable, two are for the same resolution, none is for a
+        resolution that is asked for, or no weights ship.
     """
     if weights is not None and str(weights) == NONE:
         network, weights = NONE, None
     paths = _paths_by_resolution(weights)
-    for resolution, path in paths.items():
-        if resolution not in resolutions:
-            raise WeightsError(
-                f"{path}: sharpens {resolution} m bands, and none are asked for; "
-                f"leave it out, or ask for them"
-            )
+    if paths and not set(paths) & set(resolutions):
+        resolution, path = next(iter(paths.items()))
+        raise WeightsError(
+            f"{path}: sharpens {resolution} m bands, and none are asked for; "
+            "leave it out, or ask for them"
+        )
     chosen = tuple(
         Network(resolution, level, network, paths.get(resolution), consistent)
         for resolution in resolutions

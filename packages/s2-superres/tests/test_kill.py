@@ -1,0 +1,79 @@
+"""Stopped in the middle, or with no room left: nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+#: The command, with a network so slow that there is time to stop it.
+SLOW = """
+import sys, time
+from s2_superres import blocks, cli
+real = blocks.compute
+def slow(*args):
+    print("computing", flush=True)
+    time.sleep(1)
+    return real(*args)
+blocks.compute = slow
+cli.main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_without_a_trace(
+    l1c: Path, tmp_path: Path, number: signal.Signals, tiny: dict[int, str]
+) -> None:
+    """One line, exit 1, and neither output nor hidden files."""
+    arguments = ["predict", l1c, tmp_path / "o.tif", "--weights", tiny[20], "--tile", "108"]
+    arguments += ["--precision", "float32", "--bands", "B05"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "computing\n"
+    assert list(tmp_path.iterdir()) != []
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert errors.startswith("error: ") and errors.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+FULL = """
+import resource, signal, sys
+from s2_superres import cli
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+cli.main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+def test_no_room_for_the_output_is_one_line(
+    l1c: Path, tmp_path: Path, tiny: dict[int, str]
+) -> None:
+    """A limit on the size of files stands for a full disk."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, "predict", str(l1c), str(tmp_path / "o.tif"),
+         "--weights", tiny[20], "--weights", tiny[60], "--precision", "float32"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    # libtiff may add a line of its own before.
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ") and "o.tif" in last
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

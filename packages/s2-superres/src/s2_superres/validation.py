@@ -38,8 +38,8 @@ SMALLEST_TRUTH = 16
 PICTURE_SIDE = 200
 #: Digital numbers without offset, NaN where there is none.
 _RADIOMETRY = Radiometry.uniform(0.0, None, None, np.float32)
-#: A degraded pixel is valid if all pixels it is made of are; rounding aside, their
-#: weights then sum to 1.
+#: A degraded pixel is valid if the pixels with data that it is made of weigh as much as
+#: this: a part that is smaller than the rest changes it by less than a tenth of a DN.
 _WHOLE = 1 - 1e-5
 
 Bands = Mapping[int, NDArray[np.float32]]

@@ -407,10 +407,12 @@ def _provenance(document: Document) -> str:
             )
     scenes = []
     for scene in document["scenes"]:
-        facts = "; ".join(f"{key}: {value}" for key, value in scene["facts"].items())
+        facts = "; ".join(
+            f"{key}: {value}" for key, value in scene["facts"].items() if value != scene["name"]
+        )
         scenes.append(
             f"<tr><th>{_text(scene['name'])}</th><td>{scene['level']}</td>"
-            f"<td>{scene['rows']} × {scene['cols']}</td><td>{_text(facts)}</td></tr>"
+            f"<td>{scene['rows']}&nbsp;×&nbsp;{scene['cols']}</td><td>{_text(facts)}</td></tr>"
         )
     notes = "".join(f"<li>{_text(note)}</li>" for note in document["notes"])
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())

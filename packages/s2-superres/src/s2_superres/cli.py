@@ -605,7 +605,7 @@ def validate(
 
     from s2_superres.methods import RESOLUTIONS, choose_methods
     from s2_superres.progress import StatusLine
-    from s2_superres.scenes import Selection, read_scene
+    from s2_superres.scenes import Selection, read_scenes
     from s2_superres.textfiles import write_text
     from s2_superres.validation import Settings
     from s2_superres.validation import validate as score
@@ -636,9 +636,9 @@ def validate(
         threads=threads,
         device=device,
     )
-    selection = Selection(bbox, bounds, granule, level, side)
+    scenes = read_scenes(sources, Selection(bbox, bounds, granule, level, side))
     with StatusLine(quiet=quiet) as status:
-        found = score((read_scene(Path(s), selection) for s in sources), methods, settings, status)
+        found = score(scenes, methods, settings, status)
     document = found.to_dict()
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if as_json is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,23 @@ class Scene:
         """Rows and columns in 10 m pixels."""
         rows, cols = self.bands[10].shape[1:]
         return rows, cols
+
+
+def read_scenes(
+    sources: Iterable[Path | str], selection: Selection | None = None
+) -> Iterator[Scene]:
+    """Read sources one by one, after a check that all of them are there.
+
+    Raises
+    ------
+    InputError
+        At once, naming the first that is not there; later as `read_scene`.
+    """
+    paths = [Path(source) for source in sources]
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; check the path")
+    return (read_scene(path, selection) for path in paths)
 
 
 def read_scene(source: Path, selection: Selection | None = None) -> Scene:

@@ -280,7 +280,8 @@ def validate(
     from s2_superres.engine import resolve_precision, set_threads
 
     settings = settings or Settings()
-    set_threads(settings.threads)
+    if settings.threads is not None:
+        set_threads(settings.threads)
     resolve_precision(settings.precision, settings.device)
     described: list[dict[str, Any]] = []
     comparisons: list[Comparison] = []

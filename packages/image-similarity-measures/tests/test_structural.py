@@ -15,7 +15,10 @@ from scipy.signal import convolve2d
 import image_similarity_measures as ism
 from image_similarity_measures import edges as edges_module
 from image_similarity_measures.edges import HIGH, LOW, StripEdges, edge_correlation
+from image_similarity_measures.images import ArrayPair
 from image_similarity_measures.phase import phase_congruency
+from image_similarity_measures.structural import FeatureSimilarity, JointStatistics
+from image_similarity_measures.tiles import Span, Tile
 
 
 def slow_phase_congruency(image):
@@ -264,3 +267,25 @@ def test_published_fsim_of_the_example_pairs(example):
     if per_band:
         values = ism.fsim(*images, data_range=4095, per_band=True)
         np.testing.assert_allclose(values, per_band, atol=1e-4)
+
+
+@pytest.mark.parametrize("cuts", [(50,), (13, 14, 200), (64, 128, 192, 256)])
+def test_strips_gathered_apart_and_merged_in_any_order_give_the_whole(cuts, make_pair):
+    org, pred = make_pair(390, 400, 2)
+    block = ArrayPair(org, pred).read(slice(0, 390), slice(0, 400))
+    strips = [
+        Tile(block, 0, 0, Span(first, last), Span(0, 400), (390, 400))
+        for first, last in itertools.pairwise((0, *cuts, 390))
+    ]
+    for empty, result in (
+        (FeatureSimilarity(org.shape, 4095), lambda a: a.finish()),
+        (JointStatistics(2, 4095), lambda a: np.stack([a.entropy(), a.edge_correlation()])),
+    ):
+        merged = empty.fresh()
+        for strip in reversed(strips):
+            part = empty.fresh()
+            part.update(strip)
+            merged.merge(part)
+        whole = empty.fresh()
+        whole.update(Tile(block, 0, 0, Span(0, 390), Span(0, 400), (390, 400)))
+        np.testing.assert_allclose(result(merged), result(whole), rtol=1e-12)

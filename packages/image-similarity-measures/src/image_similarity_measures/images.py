@@ -132,7 +132,8 @@ class ArrayPair:
                 f"the images differ in shape, {shapes[0]} and {shapes[1]}; "
                 "crop or resample one of them"
             )
-        self.shape: tuple[int, int, int] = self._org.shape  # type: ignore[assignment]
+        rows, cols, bands = self._org.shape
+        self.shape = rows, cols, bands
         self.dtype: np.dtype[Any] = np.result_type(self._org, self._pred).newbyteorder("=")
         self._mask: Mask | None = None
         if mask is not None:
@@ -167,13 +168,13 @@ def valid_pixels(block: Array, nodata: float | None = None) -> Mask | None:
     if block.dtype.kind == "f":
         finite = np.isfinite(block)
         if not finite.all():
-            bad = ~finite.all(axis=2)
+            bad = np.asarray(~finite.all(axis=2))
     if nodata is not None and not np.isnan(nodata):
         # Compared in the block's own type: 0.1 as float32 is not 0.1 as float64.
         as_stored = np.array(nodata).astype(block.dtype) if block.dtype.kind == "f" else nodata
         is_nodata = block == as_stored
         if is_nodata.any():
-            hit = is_nodata.any(axis=2)
+            hit = np.asarray(is_nodata.any(axis=2))
             bad = hit if bad is None else bad | hit
     return None if bad is None else ~bad
 

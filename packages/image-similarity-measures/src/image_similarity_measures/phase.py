@@ -154,7 +154,7 @@ def _length(values: Array) -> Array:
     """Absolute value; the last digit of NumPy's depends on where an array lies in memory."""
     square = values.real * values.real
     square += values.imag * values.imag
-    return np.sqrt(square, out=square)
+    return np.asarray(np.sqrt(square, out=square))
 
 
 def _median(values: Array) -> float:

@@ -384,10 +384,10 @@ class _Plan:
                     constants=(options.fsim_t1, options.fsim_t2),
                 )
             if name in ("ssim", "issm"):
-                window = options.ssim_window if name == "ssim" else "gaussian"
-                self._fits(name, StructuralSimilarity.SIZES[window], "give larger images")
-                if window not in self.ssim:
-                    self.ssim[window] = StructuralSimilarity(bands, self.data_range, window)
+                kind = options.ssim_window if name == "ssim" else "gaussian"
+                self._fits(name, StructuralSimilarity.SIZES[kind], "give larger images")
+                if kind not in self.ssim:
+                    self.ssim[kind] = StructuralSimilarity(bands, self.data_range, kind)
             if name == "issm":
                 self.joint = JointStatistics(bands, self.data_range)
 

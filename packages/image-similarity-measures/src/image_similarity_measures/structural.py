@@ -155,7 +155,7 @@ def _limited(image: Array, data_range: float) -> Array:
     """Clip to 0..data_range, in float64 where there is something to clip."""
     if image.min() >= 0 and image.max() <= data_range:
         return image
-    return np.clip(image, 0, data_range, dtype=np.float64)
+    return np.asarray(np.clip(image, 0, data_range, dtype=np.float64))
 
 
 def _add_to_cells(

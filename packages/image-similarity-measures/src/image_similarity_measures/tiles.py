@@ -102,7 +102,7 @@ def blanked(block: Block) -> Block:
 def band_sums(values: Array, valid: Mask | None = None) -> Array:
     """Sum a (rows, cols, bands) array over its pixels, in float64, to shape (bands,)."""
     if valid is not None:
-        return np.sum(values[valid], axis=0, dtype=np.float64)
+        return np.asarray(np.sum(values[valid], axis=0, dtype=np.float64))
     rows, cols, bands = values.shape
     # Long rows first: NumPy is slow where the innermost axis is as short as the bands.
     by_column = values.reshape(rows, cols * bands).sum(axis=0, dtype=np.float64)

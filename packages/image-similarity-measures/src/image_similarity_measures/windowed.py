@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from .images import Array, Mask
 from .opencv import opencv
@@ -146,7 +145,7 @@ class StructuralSimilarity(WindowMean):
         return quality
 
     def _quality(
-        self, org: Array, pred: Array, used: Mask | None, dtype: DTypeLike
+        self, org: Array, pred: Array, used: Mask | None, dtype: type[np.float32] | type[np.float64]
     ) -> tuple[Array, bool]:
         """SSIM in a given precision, and whether the precision is enough.
 
@@ -162,15 +161,15 @@ class StructuralSimilarity(WindowMean):
         x += np.multiply(y, y, out=y)
         power = self._filter(x)
 
-        k1 = dtype((0.01 * self.data_range) ** 2)  # type: ignore[operator]
-        k2 = dtype((0.03 * self.data_range) ** 2)  # type: ignore[operator]
+        k1 = dtype((0.01 * self.data_range) ** 2)
+        k2 = dtype((0.03 * self.data_range) ** 2)
         means = mean_x * mean_x
         means += mean_y * mean_y
         power -= means
         product -= mean_x * mean_y
         if self.unbiased != 1:
-            power *= dtype(self.unbiased)  # type: ignore[operator]
-            product *= dtype(self.unbiased)  # type: ignore[operator]
+            power *= dtype(self.unbiased)
+            product *= dtype(self.unbiased)
         product *= 2
         product += k2
         power += k2
@@ -219,13 +218,13 @@ def _few_digits(values: Array) -> Array:
     return rounded
 
 
-def _centred(image: Array, centre: Array, dtype: DTypeLike) -> Array:
+def _centred(image: Array, centre: Array, dtype: type[np.float32] | type[np.float64]) -> Array:
     """Subtract `centre`, one value per column and band, and convert."""
     rows, cols, bands = image.shape
     exact = dtype if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64
     flat = image.reshape(rows, cols * bands)
     difference = np.subtract(flat, centre.astype(exact), dtype=exact, casting="unsafe")
-    return difference.astype(dtype, copy=False).reshape(rows, cols, bands)
+    return np.asarray(difference.astype(dtype, copy=False).reshape(rows, cols, bands))
 
 
 class UniversalQuality(WindowMean):
@@ -280,7 +279,7 @@ class UniversalQuality(WindowMean):
                 quality = np.where(flat | zero, luminance * structure, quality)
         if not exact:
             np.clip(quality, -1, 1, out=quality)
-        return quality.reshape(quality.shape[0], -1, org.shape[2])
+        return np.asarray(quality.reshape(quality.shape[0], -1, org.shape[2]))
 
     def _sums_are_exact(self, dtype: np.dtype[Any]) -> bool:
         """Whether every sum, and its product with the window's size, is exact in float64."""

@@ -75,6 +75,8 @@ class Sampler:
     ----------
     sets : sequence of PatchSet
     sampling : Sampling
+    least : int
+        Smaller patches are mirrored to so many target pixels.
 
     Raises
     ------
@@ -82,8 +84,8 @@ class Sampler:
         If there is no patch for training.
     """
 
-    def __init__(self, sets: Sequence[PatchSet], sampling: Sampling) -> None:
-        self.sets, self.sampling = sets, sampling
+    def __init__(self, sets: Sequence[PatchSet], sampling: Sampling, least: int = 0) -> None:
+        self.sets, self.sampling, self.least = sets, sampling, least
         self._scenes = [
             [scene for scene in patches.scenes if scene.split == "train"] for patches in sets
         ]
@@ -114,6 +116,7 @@ class Sampler:
         def draw() -> list[Array]:
             scene = scenes[rng.choice(len(scenes), p=self._scene_chances[which])]
             patch = _scaled(patches, scene, int(rng.integers(scene.count)))
+            patch = [mirrored(array, self.least * len(array) // len(patch[-1])) for array in patch]
             return _turned(patch, rng) if self.sampling.flips else patch
 
         drawn = []
@@ -185,6 +188,18 @@ def place_weights(sets: Sequence[PatchSet], exponent: float) -> list[dict[str, f
 
 def _scaled(patches: PatchSet, scene: PatchScene, index: int) -> list[Array]:
     return [array.astype(np.float32) / np.float32(SCALE) for array in patches.read(scene, index)]
+
+
+def mirrored(array: Array, least: int) -> Array:
+    """Extend (rows, cols, bands) at the bottom and the right to at least `least` pixels.
+
+    The mirror lies on the edge between pixels, so degrading a mirrored patch gives the
+    mirrored degraded patch.
+    """
+    missing = max(0, least - array.shape[0]), max(0, least - array.shape[1])
+    if not any(missing):
+        return array
+    return np.pad(array, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
 
 
 def validation_batches(

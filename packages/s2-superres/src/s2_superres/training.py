@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres import __version__
-from s2_superres.batches import Batch, Prefetch, Sampler, validation_batches
+from s2_superres.batches import Batch, Prefetch, Sampler, mirrored, validation_batches
 from s2_superres.checkpoints import State, load_checkpoint, save_checkpoint
 from s2_superres.engine import quiet_keras
 from s2_superres.errors import InputError, OutputError, TrainingError, TrainingStopped
-from s2_superres.network import build_network
+from s2_superres.network import NetworkSpec, build_network
 from s2_superres.patchset import PatchSet
 from s2_superres.radiometry import SCALE
 from s2_superres.training_config import TrainingConfig
@@ -118,7 +118,7 @@ def train(
     folder = Path(folder)
     quiet_keras()
     sets = open_sets(config)
-    sampler = Sampler(sets, config.sampling)
+    sampler = Sampler(sets, config.sampling, least_size(config.spec))
     steps = total_steps(config, sampler.count)
     if not resume and not overwrite and (folder / CHECKPOINT).exists():
         raise OutputError(
@@ -197,6 +197,17 @@ def total_steps(config: TrainingConfig, patches: int) -> int:
     return max(1, math.ceil(config.epochs * patches / config.batch))
 
 
+def least_size(spec: NetworkSpec) -> int:
+    """Return the fewest target pixels along a patch that a network's filters can mirror."""
+    from s2_superres.degradation import projection_taps
+    from s2_superres.injection import WINDOW_RADIUS, smoothing_taps
+
+    reach = projection_taps(spec.ratio).shape[1] // 2 if spec.consistent else 1
+    if spec.family == "compact":
+        reach = max(reach, WINDOW_RADIUS, smoothing_taps(2).size // 2)
+    return spec.ratio * reach
+
+
 def learning_rate(config: TrainingConfig, step: int, steps: int, factor: float = 1.0) -> float:
     """Return the rate of a step, counted from 0; `factor` is the plateau schedule's."""
     # A short run spends no more than a tenth on it.
@@ -260,7 +271,9 @@ class _Learner:
         for name, batch in validation_batches(
             sets, self.config.batch, self.config.validation_patches
         ):
-            output = np.asarray(self._judge.predict_on_batch(batch.inputs))
+            rows, cols = batch.target.shape[1:3]
+            output = self._judge.predict_on_batch(self._mirrored(batch.inputs, rows))
+            output = np.asarray(output)[:, :rows, :cols]
             squares = ((output - batch.target).astype(np.float64) ** 2).sum(axis=(0, 1, 2))
             sums[name] = sums.get(name, 0.0) + squares
             pixels[name] = pixels.get(name, 0) + math.prod(output.shape[:3])
@@ -268,6 +281,11 @@ class _Learner:
             name: float(np.sqrt(total / pixels[name]).mean() * SCALE)
             for name, total in sums.items()
         }
+
+    def _mirrored(self, inputs: list[NDArray[np.float32]], rows: int) -> list[Any]:
+        """Extend inputs of patches that are too small, as in training."""
+        least = least_size(self.config.spec)
+        return [np.stack([mirrored(each, least * len(each) // rows) for each in x]) for x in inputs]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return everything that a checkpoint must hold."""

@@ -280,8 +280,6 @@ def validate(
     from s2_superres.engine import resolve_precision, set_threads
 
     settings = settings or Settings()
-    if settings.threads is not None:
-        set_threads(settings.threads)
     resolve_precision(settings.precision, settings.device)
     described: list[dict[str, Any]] = []
     comparisons: list[Comparison] = []
@@ -300,6 +298,10 @@ def validate(
             if reason:
                 reasons.append(f"{scene.source}: {reason}")
                 continue
+            if not _only_interpolate(serving):
+                # Once counts; here, so that a source that cannot be read is told before
+                # TensorFlow starts.
+                set_threads(settings.threads)
             found.append(compare(scene, resolution, serving, settings, progress))
         if reasons and (settings.required or not found):
             raise InputError(reasons[0])

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from .images import Array
+from .opencv import opencv
 
 ORIENTATIONS = 4
 SCALES = 4
@@ -115,9 +116,9 @@ def phase_congruency(image: Array) -> Array:
     energy = np.zeros(image.shape, np.float32)
     amplitude = np.zeros(image.shape, np.float32)
     for angular, power, gain in zip(bank.angular, bank.finest_power, bank.noise_gain, strict=True):
-        responses = [fft.ifft2(scale * angular, overwrite_x=True) for scale in scaled]
-        sizes = [_length(response) for response in responses]
-        here = _energy(responses)
+        pairs = [_inverse(scale * angular) for scale in scaled]
+        sizes = [_length(even, odd) for even, odd in pairs]
+        here = _energy(pairs)
         # The finest scale is mostly noise: Rayleigh-distributed, so its median gives its power.
         noise = _median(sizes[0]) ** 2 / np.log(2) / power
         tau = np.sqrt(noise * gain)
@@ -130,30 +131,51 @@ def phase_congruency(image: Array) -> Array:
     return np.divide(energy, amplitude, out=energy, where=amplitude > 0)
 
 
-def _energy(responses: list[Array]) -> Array:
+def _inverse(spectrum: Array) -> tuple[Array, Array]:
+    """Inverse Fourier transform of a (rows, cols) complex64 spectrum: real and imaginary part.
+
+    OpenCV's transform takes half the time of SciPy's, for sizes of small prime factors.
+    """
+    cv = opencv()
+    if all(cv.getOptimalDFTSize(size) == size for size in spectrum.shape):
+        planes = spectrum.view(np.float32).reshape(*spectrum.shape, 2)
+        response = cv.dft(planes, flags=cv.DFT_INVERSE | cv.DFT_SCALE)
+        return np.ascontiguousarray(response[..., 0]), np.ascontiguousarray(response[..., 1])
+    from scipy import fft
+
+    whole = fft.ifft2(spectrum, overwrite_x=True)
+    return np.ascontiguousarray(whole.real), np.ascontiguousarray(whole.imag)
+
+
+def _energy(pairs: list[tuple[Array, Array]]) -> Array:
     """Energy in phase less that out of phase, of one orientation.
 
     Parameters
     ----------
-    responses : list of ndarray
-        Per scale, (rows, cols) complex64: even response + i odd response.
+    pairs : list of two ndarrays
+        Per scale, the (rows, cols) float32 even and odd responses.
     """
-    mean = np.sum(responses, axis=0)
+    even, odd = pairs[0][0].copy(), pairs[0][1].copy()
+    for here in pairs[1:]:
+        even += here[0]
+        odd += here[1]
     # Along their mean the responses add up to its length; what is left lies across.
-    energy = _length(mean)
+    energy = _length(even, odd)
     length = np.where(energy == 0, np.float32(1), energy)
-    even, odd = mean.real / length, mean.imag / length
-    for response in responses:
-        across = response.imag * even
-        across -= response.real * odd
+    even /= length
+    odd /= length
+    other = np.empty_like(energy)
+    for here in pairs:
+        across = here[1] * even
+        across -= np.multiply(here[0], odd, out=other)
         energy -= np.abs(across, out=across)
     return energy
 
 
-def _length(values: Array) -> Array:
-    """Absolute value; the last digit of NumPy's depends on where an array lies in memory."""
-    square = values.real * values.real
-    square += values.imag * values.imag
+def _length(even: Array, odd: Array) -> Array:
+    """Root of the sum of squares; the last digit of `numpy.abs` depends on the memory's layout."""
+    square = even * even
+    square += odd * odd
     return np.asarray(np.sqrt(square, out=square))
 
 

@@ -13,22 +13,17 @@ from __future__ import annotations
 
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
-from s2_superres.degradation import degradation_taps
 from s2_superres.operators import (
     Tensor,
-    bilinear_taps,
     blur,
     degrade,
     depth_to_space,
     space_to_depth,
     upsample,
 )
+from s2_superres.taps import WINDOW_RADIUS, WINDOW_SIGMA, smoothing_taps
 
-#: The Gaussian window in coarse pixels, and where it is cut.
-WINDOW_SIGMA = 2.0
-WINDOW_RADIUS = 6
 #: Ridge: a share of the mean variance of the guides per ratio (ten guides at 60 m need
 #: less than four at 20 m), and a floor in (DN / 2000)^2 that stands for two DN of noise.
 RIDGE_SHARE = {2: 0.1, 6: 0.004}
@@ -60,24 +55,6 @@ def inject(guide: Tensor, coarse: Tensor, ratio: int) -> Tensor:
         part = detail[..., phase * guides : (phase + 1) * guides]
         phases.append(sum(part[..., g : g + 1] * coefficients[g] for g in range(guides)))
     return upsample(coarse, ratio) + depth_to_space(ops.concatenate(phases, -1), ratio)
-
-
-def smoothing_taps(ratio: int) -> NDArray[np.float64]:
-    """What degrading and interpolating back does to a line, averaged over the phases.
-
-    The plain round trip depends on where its blocks begin; the average is a filter, so
-    that windows of an image may begin anywhere. Ratio 2 serves at 60 m too: it keeps
-    the coefficients local, and measured no worse than longer filters.
-    """
-    down, up = np.array(degradation_taps(ratio)), bilinear_taps(ratio)
-    margin = (down.size - ratio) // 2
-    reach = 2 * ratio + margin
-    taps = np.zeros(2 * reach + 1)
-    for phase in range(ratio):
-        for shift in (-1, 0, 1):
-            first = ratio * shift - margin - phase
-            taps[reach + first : reach + first + down.size] += up[phase, shift + 1] * down
-    return taps / ratio
 
 
 def _regress(x: Tensor, y: Tensor, ridge_share: float) -> list[Tensor]:
@@ -115,3 +92,32 @@ def _cholesky_solve(a: dict[tuple[int, int], Tensor], b: list[Tensor]) -> list[T
     for i in reversed(range(n)):
         out[i] = (z[i] - sum(low[k, i] * out[k] for k in range(i + 1, n))) * low[i, i]
     return out
+
+
+#: The guide whose detail each 60 m band is likest to: B02 for B01, B8A for B09, as
+#: channels of the ten fine bands; and what keeps dark pixels from dividing by nothing.
+_LIKEST_60M = (0, 7)
+_DARK = 0.02
+
+
+def modulate(guide: Tensor, coarse: Tensor, ratio: int) -> Tensor:
+    """Sharpen 60 m bands by the ratio to their likest fine band.
+
+    Water vapour dims B09 by a factor that differs from scene to scene and hardly at
+    all within a few hundred metres; a ratio carries it where a network trained on
+    other skies would have to guess (intensity modulation, Liu 2000, doi
+    10.1080/014311600750037499).
+
+    Parameters
+    ----------
+    guide : tensor, shape (batch, rows, cols, 10)
+    coarse : tensor, shape (batch, rows / ratio, cols / ratio, 2)
+    ratio : int
+
+    Returns
+    -------
+    tensor, shape (batch, rows, cols, 2)
+    """
+    fine = ops.concatenate([guide[..., i : i + 1] for i in _LIKEST_60M], -1) + _DARK
+    share = ops.clip((coarse + _DARK) / ops.maximum(degrade(fine, ratio), _DARK), 0.0, 4.0)
+    return fine * upsample(share, ratio) - _DARK

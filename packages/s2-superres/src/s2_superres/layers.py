@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from s2_superres import operators
-from s2_superres.injection import inject
+from s2_superres.injection import inject, modulate
 from s2_superres.operators import Tensor
+
+#: Batch, rows, columns, channels; None where it is free.
+Shape = tuple[int | None, ...]
+
+
+def _scaled(shape: Shape, scale: Callable[[int], int], channels: int | None) -> Shape:
+    rows, cols = (None if size is None else scale(size) for size in shape[1:3])
+    return shape[0], rows, cols, channels
+
+
+# Every layer tells its output's shape: not all backends can follow sizes left free.
 
 
 class _Fixed(keras.layers.Layer):
@@ -29,12 +41,18 @@ class Upsample(_Fixed):
     def call(self, x: Tensor) -> Tensor:
         return operators.upsample(x, self.ratio)
 
+    def compute_output_shape(self, shape: Shape) -> Shape:
+        return _scaled(shape, lambda size: size * self.ratio, shape[-1])
+
 
 class Fold(_Fixed):
     """Space to depth."""
 
     def call(self, x: Tensor) -> Tensor:
         return operators.space_to_depth(x, self.ratio)
+
+    def compute_output_shape(self, shape: Shape) -> Shape:
+        return _scaled(shape, lambda size: size // self.ratio, (shape[-1] or 0) * self.ratio**2)
 
 
 class Unfold(_Fixed):
@@ -43,12 +61,18 @@ class Unfold(_Fixed):
     def call(self, x: Tensor) -> Tensor:
         return operators.depth_to_space(x, self.ratio)
 
+    def compute_output_shape(self, shape: Shape) -> Shape:
+        return _scaled(shape, lambda size: size * self.ratio, (shape[-1] or 0) // self.ratio**2)
+
 
 class Degrade(_Fixed):
     """The degradation of the protocol."""
 
     def call(self, x: Tensor) -> Tensor:
         return operators.degrade(x, self.ratio)
+
+    def compute_output_shape(self, shape: Shape) -> Shape:
+        return _scaled(shape, lambda size: size // self.ratio, shape[-1])
 
 
 class Scale(keras.layers.Layer):
@@ -61,6 +85,9 @@ class Scale(keras.layers.Layer):
     def call(self, x: Tensor) -> Tensor:
         return x * self.factor
 
+    def compute_output_shape(self, shape: Shape) -> Shape:
+        return shape
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "factor": self.factor}
 
@@ -71,9 +98,28 @@ class Injection(_Fixed):
     def call(self, x: list[Tensor]) -> Tensor:
         return inject(x[0], x[1], self.ratio)
 
+    def compute_output_shape(self, shape: list[Shape]) -> Shape:
+        fine, coarse = shape
+        return (*fine[:3], coarse[-1])
+
+
+class Modulation(_Fixed):
+    """The coarse bands by their ratio to the likest fine ones: inputs (guide, coarse)."""
+
+    def call(self, x: list[Tensor]) -> Tensor:
+        return modulate(x[0], x[1], self.ratio)
+
+    def compute_output_shape(self, shape: list[Shape]) -> Shape:
+        fine, coarse = shape
+        return (*fine[:3], coarse[-1])
+
 
 class Consistent(_Fixed):
     """Projection on the images that agree with the measured band: (fine, coarse)."""
 
     def call(self, x: list[Tensor]) -> Tensor:
         return operators.project(x[0], x[1], self.ratio)
+
+    def compute_output_shape(self, shape: list[Shape]) -> Shape:
+        fine, coarse = shape
+        return (*fine[:3], coarse[-1])

@@ -21,7 +21,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from s2_superres.bands import BANDS_20M, BANDS_60M, Band
+from s2_superres.degradation import degradation_taps, projection_taps
 from s2_superres.errors import WeightsError
+from s2_superres.taps import WINDOW_RADIUS, smoothing_taps
 
 #: DN per unit of a network's input and output.
 SCALE = 2000.0
@@ -125,8 +127,6 @@ def compact_spec(resolution: int, *, consistent: bool = True) -> NetworkSpec:
 
 
 def _projection_support(ratio: int) -> int:
-    from s2_superres.degradation import degradation_taps, projection_taps
-
     margin = (len(degradation_taps(ratio)) - ratio) // 2
     reach = projection_taps(ratio).shape[1] // 2
     support: int = ratio * (reach + 1) + margin
@@ -134,9 +134,6 @@ def _projection_support(ratio: int) -> int:
 
 
 def _injection_support(ratio: int) -> int:
-    from s2_superres.degradation import degradation_taps
-    from s2_superres.injection import WINDOW_RADIUS, smoothing_taps
-
     margin = (len(degradation_taps(ratio)) - ratio) // 2
     # The coefficients' window and high-pass, in coarse pixels; the guides at 60 m
     # include interpolated 20 m bands, worth one coarse pixel more.
@@ -225,7 +222,15 @@ _OUTPUT_GAIN = 1 / 16
 def _compact(spec: NetworkSpec, graph: _Graph, inputs: list[Any]) -> Any:
     import keras
 
-    from s2_superres.layers import Degrade, Fold, Injection, Scale, Unfold, Upsample
+    from s2_superres.layers import (
+        Degrade,
+        Fold,
+        Injection,
+        Modulation,
+        Scale,
+        Unfold,
+        Upsample,
+    )
 
     def subtract(a: Any, b: Any, name: str) -> Any:
         return keras.layers.Subtract(name=name, dtype="float32")([a, b])
@@ -252,7 +257,11 @@ def _compact(spec: NetworkSpec, graph: _Graph, inputs: list[Any]) -> Any:
         detail(subtract(base, interpolated, "injected_detail"), "injected_gain"),
     ]
     if spec.resolution == 60:
-        stacked.append(Fold(2, name="fold60")(interpolated))
+        modulated = Modulation(spec.ratio, name="modulation")([guide, measured])
+        stacked += [
+            Fold(2, name="fold60")(interpolated),
+            detail(subtract(modulated, interpolated, "modulated_detail"), "modulated_gain"),
+        ]
     stack = keras.layers.Concatenate(name="stack", dtype="float32")(stacked)
     outputs = 4 * len(spec.bands)
     y = graph.body(stack, outputs, kernel_initializer="zeros")

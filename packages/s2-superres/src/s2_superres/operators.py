@@ -14,6 +14,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from s2_superres.degradation import degradation_taps, projection_taps
+from s2_superres.taps import bilinear_taps
 
 Tensor = Any
 
@@ -79,14 +80,6 @@ def expand(x: Tensor, taps: NDArray[np.floating]) -> Tensor:
         else:
             x = ops.reshape(ops.transpose(x, (0, 1, 2, 4, 3)), (-1, rows, cols * ratio, channels))
     return x
-
-
-def bilinear_taps(ratio: int) -> NDArray[np.float64]:
-    """Phases of bilinear interpolation with pixel centres at half integers."""
-    position = (np.arange(ratio) + 0.5) / ratio - 0.5
-    return np.stack(
-        [np.maximum(-position, 0), 1 - np.abs(position), np.maximum(position, 0)], axis=1
-    )
 
 
 def upsample(x: Tensor, ratio: int) -> Tensor:

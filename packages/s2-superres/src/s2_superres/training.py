@@ -200,7 +200,7 @@ def total_steps(config: TrainingConfig, patches: int) -> int:
 def least_size(spec: NetworkSpec) -> int:
     """Return the fewest target pixels along a patch that a network's filters can mirror."""
     from s2_superres.degradation import projection_taps
-    from s2_superres.injection import WINDOW_RADIUS, smoothing_taps
+    from s2_superres.taps import WINDOW_RADIUS, smoothing_taps
 
     reach = projection_taps(spec.ratio).shape[1] // 2 if spec.consistent else 1
     if spec.family == "compact":

@@ -161,7 +161,7 @@ def score_examples(session: nox.Session, *options: str) -> None:
 
 @nox.session(python=PYTHON)
 def demo(session: nox.Session) -> None:
-    """Sharpen a small real product, and score a crop against its 20 m version."""
+    """Sharpen a small real product, draw it, and score that against bicubic interpolation."""
     install(session, METRICS, SUPERRES)
     (product,) = sample(session, ROOT / "demo")
     output = ROOT / "demo" / "sample_10m.tif"
@@ -172,16 +172,18 @@ def demo(session: nox.Session) -> None:
         f"--quicklook={output.with_suffix('.png')}",
         env=QUIET_TENSORFLOW,
     )
-    score_examples(session, "--per-band", "--format", "table")
+    session.run(SUPERRES, "validate", str(product), "--no-full-scale", env=QUIET_TENSORFLOW)
+    session.log(f"The picture, before and after: {output.with_suffix('.png')}")
 
 
 @nox.session(python=PYTHON)
 def bench(session: nox.Session) -> None:
-    """Time the metrics beside others; ``-- --raster`` on files of 10980 x 10980 pixels.
+    """Time both packages beside others; ``-- --raster`` only files of 10980 x 10980 pixels.
 
     The tables are written to docs/performance/, where the docs find them.
     """
-    install(session, METRICS, groups=("bench",))
+    packages = (METRICS,) if "--raster" in session.posargs else (METRICS, SUPERRES)
+    install(session, *packages, groups=("bench",))
     (ROOT / "docs" / "performance").mkdir(exist_ok=True)
     script = f"packages/{METRICS}/benchmarks/bench_metrics.py"
     if "--raster" in session.posargs:
@@ -195,6 +197,11 @@ def bench(session: nox.Session) -> None:
     session.run(
         *("python", script, f"--old={python}", "--output=docs/performance/metrics.md"),
         *session.posargs,
+    )
+    session.run(
+        *("python", f"packages/{SUPERRES}/benchmarks/bench_predict.py"),
+        *("--sizes", "600", "1800", "--out", "docs/performance/predict.md"),
+        env=QUIET_TENSORFLOW,
     )
 
 

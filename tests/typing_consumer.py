@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 import image_similarity_measures as ism
 from image_similarity_measures.errors import ShapeMismatchError
 from image_similarity_measures.quality_metrics import metric_functions
-from s2_superres import bands, errors
+from s2_superres import Product, SuperResolved, bands, errors, open_product, superresolve
+from s2_superres.predict import Summary
 
 reference = np.zeros((64, 64, 4), np.uint16)
 image = reference + 1
@@ -33,6 +34,15 @@ old_names: list[str] = list(metric_functions)
 names: tuple[str, ...] = tuple(band.name for band in bands.BANDS_20M)
 metres: int = bands.BY_NAME["B8A"].resolution
 outside: ValueError = errors.AreaError("outside the tile")
+
+product = open_product("S2A.SAFE")
+assert_type(product, Product)
+assert_type(superresolve(product, Path("out.tif"), bands=["B05"]), Summary)
+assert_type(superresolve("S2A.zip", "out.tif"), Summary)
+sharpened = superresolve(np.zeros((4, 12, 12)), np.zeros((6, 6, 6)), level="L2A", offset=-1000)
+assert_type(sharpened, SuperResolved)
+assert_type(sharpened.b20, NDArray[np.float32])
+assert_type(sharpened.b60, NDArray[np.float32] | None)
 
 
 def explain(problem: errors.S2SuperresError) -> str:

@@ -16,6 +16,7 @@ from s2_superres.weights import SHIPPED, file_hash, load_weights, save_weights
 
 
 def main() -> None:
+    """Parse the options."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path)
     parser.add_argument("name", help="file name in the package, such as compact_20m.npz")

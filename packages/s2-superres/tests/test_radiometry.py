@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from s2_superres.radiometry import Radiometry
 
 
-def there_and_back(
-    radiometry: Radiometry, dn: np.ndarray, resolution: int = 60
-) -> np.ndarray:
+def there_and_back(radiometry: Radiometry, dn: np.ndarray, resolution: int = 60) -> np.ndarray:
     return radiometry.to_dn(
         radiometry.to_scaled(dn, resolution),
         resolution,
@@ -27,14 +25,10 @@ def pair(*values: float, dtype: type = np.uint16) -> np.ndarray:
 
 
 @given(dn=st.integers(0, 65535), offset=st.sampled_from([0, -1000, -200]))
-def test_every_digital_number_survives_the_way_through_the_scale(
-    dn: int, offset: int
-) -> None:
+def test_every_digital_number_survives_the_way_through_the_scale(dn: int, offset: int) -> None:
     """No data stays 0, saturated 65535, and every other number itself."""
     image = pair(dn)
-    np.testing.assert_array_equal(
-        there_and_back(Radiometry.uniform(offset), image), image
-    )
+    np.testing.assert_array_equal(there_and_back(Radiometry.uniform(offset), image), image)
 
 
 def test_the_same_reflectance_is_the_same_to_the_network() -> None:
@@ -91,12 +85,8 @@ def test_no_data_in_one_band_is_no_data_in_all() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("nodata", "mark"), [(0.0, 0.0), (-9999.0, -9999.0), (None, np.nan)]
-)
-def test_nan_is_no_data_in_floating_point_images(
-    nodata: float | None, mark: float
-) -> None:
+@pytest.mark.parametrize(("nodata", "mark"), [(0.0, 0.0), (-9999.0, -9999.0), (None, np.nan)])
+def test_nan_is_no_data_in_floating_point_images(nodata: float | None, mark: float) -> None:
     """And comes out as the no data value, or NaN where there is none."""
     radiometry = Radiometry.uniform(0, nodata, None, np.float32)
     out = there_and_back(radiometry, pair(np.nan, 1234.5, dtype=np.float32))

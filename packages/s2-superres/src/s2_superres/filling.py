@@ -86,8 +86,6 @@ def fill_invalid(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]
         if not valid[band].any():
             filled[band] = 0
             continue
-        row, col = distance_transform_edt(
-            ~valid[band], return_distances=False, return_indices=True
-        )
+        row, col = distance_transform_edt(~valid[band], return_distances=False, return_indices=True)
         filled[band] = values[band][row, col]
     return filled

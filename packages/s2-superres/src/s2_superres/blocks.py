@@ -268,4 +268,4 @@ def tile_for(networks: Sequence[Network], tile: int | None) -> int:
     if tile is not None:
         return tile
     compact = all(network.load().spec.family == "compact" for network in networks)
-    return 1024 if compact else 512
+    return 780 if compact else 512

@@ -38,4 +38,4 @@ def smoothing_taps(ratio: int) -> NDArray[np.float64]:
         for shift in (-1, 0, 1):
             first = ratio * shift - margin - phase
             taps[reach + first : reach + first + down.size] += up[phase, shift + 1] * down
-    return taps / ratio
+    return np.trim_zeros(taps) / ratio

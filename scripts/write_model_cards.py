@@ -96,12 +96,11 @@ def levels(file: Path, metadata: Mapping[str, Any]) -> list[str]:
 def scores(weights: Weights, document: Mapping[str, Any]) -> str:
     """Return the RMSE by scene beside other methods, and the means of the other metrics."""
     resolution = weights.spec.resolution
-    own = {
-        method["name"]: network["levels"]
-        for method in document["methods"]
-        for network in method["networks"]
-        if network["sha256"] == weights.sha256
-    }
+    own: dict[str, set[str]] = {}
+    for method in document["methods"]:
+        for network in method["networks"]:
+            if network["sha256"] == weights.sha256:
+                own.setdefault(method["name"], set()).update(network["levels"])
     comparisons = [
         comparison
         for comparison in document["comparisons"]

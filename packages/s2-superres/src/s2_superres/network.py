@@ -25,8 +25,6 @@ from s2_superres.degradation import degradation_taps, projection_taps
 from s2_superres.errors import WeightsError
 from s2_superres.taps import WINDOW_RADIUS, smoothing_taps
 
-#: DN per unit of a network's input and output.
-SCALE = 2000.0
 FAMILIES = ("compact", "dsen2", "vdsen2")
 PRECISIONS = ("float32", "bfloat16")
 

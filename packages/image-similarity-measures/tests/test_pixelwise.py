@@ -111,6 +111,20 @@ def test_sam_is_blind_to_brightness(images, factor):
     assert ism.sam(org, org * np.uint16(factor)) < 1e-13
 
 
+@given(pairs("uint16"), st.sampled_from([255, 4095, 65535]), st.integers(0, 3))
+def test_sam_has_every_digit_of_angles_between_integers(images, top, difference):
+    """However small: the sine's square is a ratio of integers, exact in Python's arithmetic."""
+    org = np.maximum(images[0] % top, 5).astype(np.uint16)
+    pred = (org - images[1] % (difference + 1)).astype(np.uint16)
+    exact = []
+    for x, y in zip(org.reshape(-1, org.shape[2]), pred.reshape(-1, org.shape[2]), strict=True):
+        product = sum(int(a) * int(b) for a, b in zip(x, y, strict=True))
+        whole = sum(int(a) ** 2 for a in x) * sum(int(b) ** 2 for b in y)
+        exact.append(math.atan2(math.sqrt(whole - product**2), product))
+    expected = math.degrees(math.fsum(exact) / len(exact))
+    assert ism.sam(org, pred) == pytest.approx(expected, rel=1e-9, abs=1e-13)
+
+
 def test_sam_spans_half_a_turn():
     org = np.array([[[1.0, 0.0]]])
     for pred, angle in (([1, 1], 45), ([0, 2], 90), ([-1, 1], 135), ([-3, 0], 180)):

@@ -175,24 +175,53 @@ _PIXELS_AT_ONCE = 2**14
 
 def _angles(org: Array, pred: Array, angle: Array, usable: Array) -> None:
     cv2 = opencv()
-    if org.dtype not in (np.uint8, np.uint16):
+    integers = org.dtype in (np.uint8, np.uint16)
+    if not integers:
         org, pred = org.astype(np.float64), pred.astype(np.float64)
     # One plane per band, so that every operation below runs over contiguous rows.
     planes = [
         (np.ascontiguousarray(org[:, :, band]), np.ascontiguousarray(pred[:, :, band]))
         for band in range(org.shape[2])
     ]
-    power, product, rest = (np.zeros(angle.shape) for _ in range(3))
+    power, power_pred, product = (np.zeros(angle.shape) for _ in range(3))
     for x, y in planes:
         cv2.accumulateSquare(x, power)
+        cv2.accumulateSquare(y, power_pred)
         cv2.accumulateProduct(x, y, product)
-    some = np.maximum(power, np.finfo(np.float64).tiny)
-    share = product / some
+    np.greater(power, 0, out=usable)
+    usable &= power_pred > 0
+    opposite = _quick_opposite(power, power_pred, product) if integers else None
+    if opposite is None:
+        opposite = _opposite(planes, power, product)
+    np.arctan2(opposite, product, out=angle)
+
+
+#: Integers up to this have a float64 each.
+_EXACT = 2.0**53
+#: Below this square of the sine, the quick difference has fewer than ten digits.
+_CANCELLED = 1e-6
+
+
+def _quick_opposite(power: Array, power_pred: Array, product: Array) -> Array | None:
+    """|x| |y| times the sine of the angle; None where cancellation would cost digits.
+
+    |x|^2 |y|^2 - (x.y)^2 has every digit where integers are small enough for it to be exact, or
+    the angles large enough.
+    """
+    whole = power * power_pred
+    square = whole - np.square(product)
+    exact = power.max(initial=0) * power_pred.max(initial=0) <= _EXACT
+    if exact or np.all(square >= _CANCELLED * whole):
+        return np.sqrt(square, out=square)
+    return None
+
+
+def _opposite(planes: list[tuple[Array, Array]], power: Array, product: Array) -> Array:
+    """|x| |y| times the sine of the angle, by what x leaves of y: no cancellation."""
+    share = product / np.maximum(power, np.finfo(np.float64).tiny)
+    rest = np.zeros(power.shape)
     for x, y in planes:
         explained = np.multiply(x.astype(np.float64), share)
-        cv2.accumulateSquare(np.subtract(y.astype(np.float64), explained, out=explained), rest)
-    # All that is left of a zero `pred` is zero as well.
-    np.greater(power, 0, out=usable)
-    usable &= (rest > 0) | (product != 0)
-    explained = np.divide(product, np.sqrt(some, out=some), out=product)
-    np.arctan2(np.sqrt(rest, out=rest), explained, out=angle)
+        opencv().accumulateSquare(np.subtract(y.astype(np.float64), explained, out=explained), rest)
+    # Two roots, since the product of tiny floats could vanish.
+    return np.sqrt(rest, out=rest) * np.sqrt(power)

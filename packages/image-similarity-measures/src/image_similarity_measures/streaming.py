@@ -29,7 +29,7 @@ __all__ = ["ArrayPair", "Block", "MapSink", "Options", "PairSource", "Score", "S
 # operations on the same tiles, results are the same to the last digit. Tiles are small enough for
 # their intermediate images to stay in the cache, and for the allocator to keep their memory.
 _TILE_ROWS = 64
-_TILE_SAMPLES = 2**15
+_TILE_SAMPLES = 2**17
 _STRIP_SAMPLES = 2**21
 # Below this many samples threads cost more than they bring.
 _THREADED_SAMPLES = 2**19

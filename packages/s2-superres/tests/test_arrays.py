@@ -71,8 +71,13 @@ def test_results_do_not_depend_on_the_tiling(
     b20[:, 50:95, :65] = 0
     b10[1, rng.random(b10.shape[1:]) > 0.999] = 0
     b20[2, 40:42, 100:103] = 65535
+    # Regions that one band lacks and others have, wider than any window's halo.
+    b20[5, 100:, 40:150] = 0
+    b10[3, 220:, 150:] = 0
     whole = sharpen(b10, b20, b60, precision=precision, tile=1024)
-    assert (whole.b20 == 0).any()
+    assert (whole.b20[0] == 0).any()
+    assert (whole.b20[5, 200:, 80:300] == 0).all()
+    assert (whole.b20[0, 200:, 80:] != 0).all()
     for tile in (120, 204):
         parts = sharpen(b10, b20, b60, precision=precision, tile=tile)
         np.testing.assert_allclose(parts.b20, whole.b20, atol=0.01)
@@ -144,12 +149,53 @@ def test_nan_becomes_the_no_data_value_where_there_is_one(
 ) -> None:
     """As zeros do."""
     b10, b20, _ = scene(24, 24, np.float32)
-    b10[0, 0, 0] = np.nan
+    b10[:, 0, 0] = np.nan
     b20[0, 5, 5] = 0
     out = sharpen(b10, b20, nodata=0).b20
     assert (out[:, 0, 0] == 0).all()
-    assert (out[:, 10:12, 10:12] == 0).all()
-    assert (out == 0).sum() == 6 * 5
+    assert (out[0, 10:12, 10:12] == 0).all()
+    assert (out == 0).sum() == 6 + 4
+
+
+def test_a_zero_in_one_band_makes_no_hole_in_others(sharpen: Sharpen) -> None:
+    """Level-2A products clip dark water to 0 here and there, band by band."""
+    b10, b20, b60 = scene(96, 96)
+    whole = sharpen(b10, b20, b60)
+    b10[3, 20, 30] = b10[0, 50, 51] = 0
+    b20[5, 20, 20] = 0
+    b60[0, 10, 3] = 0
+    pierced = sharpen(b10, b20, b60)
+    assert (pierced.b20[:5] != 0).all()
+    assert np.argwhere(pierced.b20[5] == 0).tolist() == [[40, 40], [40, 41], [41, 40], [41, 41]]
+    assert (pierced.b60[0, 60:66, 18:24] == 0).all()
+    assert (pierced.b60 == 0).sum() == 36
+    # What took the zeros' places is near enough to what had been there.
+    for before, after in ((whole.b20, pierced.b20), (whole.b60, pierced.b60)):
+        assert np.abs(after - before)[after != 0].max() < 0.1 * before.max()
+
+
+def test_bands_that_end_at_different_places_keep_all_that_was_measured(sharpen: Sharpen) -> None:
+    """The edge of a swath, where every band ends a few pixels from the next.
+
+    Each ends in the output where it was measured, or where the last of the 10 m
+    bands ends if that is earlier, and keeps its value to the end.
+    """
+    b10 = np.full((4, 96, 96), 2000, np.uint16)
+    b20 = np.full((6, 48, 48), 3000, np.uint16)
+    b60 = np.full((2, 16, 16), 1500, np.uint16)
+    for band, end in enumerate((60, 62, 57, 64)):
+        b10[band, :, end:] = 0
+    for band, end in enumerate((28, 29, 30, 31, 32, 33)):
+        b20[band, :, end:] = 0
+    for band, end in enumerate((10, 11)):
+        b60[band, :, end:] = 0
+    result = sharpen(b10, b20, b60)
+    for plane, end in zip(result.b20, (56, 58, 60, 62, 64, 64), strict=True):
+        np.testing.assert_allclose(plane[:, :end], 3000, atol=0.01)
+        assert (plane[:, end:] == 0).all()
+    for plane, end in zip(result.b60, (60, 64), strict=True):
+        np.testing.assert_allclose(plane[:, :end], 1500, atol=0.01)
+        assert (plane[:, end:] == 0).all()
 
 
 def test_saturated_pixels_stay_saturated_in_their_band(

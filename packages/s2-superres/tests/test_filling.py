@@ -103,6 +103,14 @@ def test_what_a_valid_pixel_sees_does_not_depend_on_the_window(seed: int) -> Non
             np.testing.assert_array_equal(part[seen], whole[cut][seen])
 
 
+def test_no_value_comes_from_beyond_the_limit() -> None:
+    """Farther than that, and in bands without any, stands each band's value for it."""
+    values = np.zeros((2, 1, 6))
+    values[0, 0, 0] = 7
+    filled = fill_invalid(values, values > 0, limit=2, beyond=[40, 50])
+    assert filled[:, 0].tolist() == [[7, 7, 7, 40, 40, 40], [50] * 6]
+
+
 def test_bands_are_filled_each_on_its_own() -> None:
     """A hole in one band leaves the others untouched, and the input array too."""
     values = np.arange(1, 19).reshape(2, 3, 3)

@@ -82,8 +82,8 @@ def test_sizes_that_are_multiples_of_the_core_are_not_scrambled(size: int) -> No
     np.testing.assert_allclose(out, mosaic.repeat(arrays[20], 2), rtol=1e-6)
 
 
-def test_no_data_counts_for_the_network_that_reads_it() -> None:
-    """A hole in a 60 m band leaves the 20 m bands, one in a 10 m band takes both."""
+def test_inputs_are_valid_where_every_band_is() -> None:
+    """Of the resolutions asked for."""
     measured = {10: np.ones((4, 12, 12)), 20: np.ones((6, 6, 6)), 60: np.ones((2, 2, 2))}
     measured[60][1, 0, 0] = 0
     measured[10][2, 11, 11] = 0
@@ -92,6 +92,21 @@ def test_no_data_counts_for_the_network_that_reads_it() -> None:
     assert np.argwhere(~fine).tolist() == [[11, 11]]
     assert (~coarse).sum() == 37
     assert not coarse[:6, :6].any()
+
+
+def test_an_output_has_data_where_its_own_band_and_any_guide_have() -> None:
+    """Its own hole takes a band, and no other; only all 10 m bands together take all."""
+    measured = {10: np.ones((4, 12, 12)), 20: np.ones((6, 6, 6)), 60: np.ones((2, 2, 2))}
+    measured[10][:3, 4, 4] = 0
+    measured[10][:, 11, 11] = 0
+    measured[20][5, 3, 0] = 0
+    measured[60][1, 0, 0] = 0
+    fine = mosaic.valid_outputs(measured, 20, RADIOMETRY)
+    coarse = mosaic.valid_outputs(measured, 60, RADIOMETRY)
+    assert np.argwhere(~fine[:5].all(axis=0)).tolist() == [[11, 11]]
+    assert np.argwhere(~fine[5]).tolist() == [[6, 0], [6, 1], [7, 0], [7, 1], [11, 11]]
+    assert np.argwhere(~coarse[0]).tolist() == [[11, 11]]
+    assert (~coarse[1]).sum() == 37
 
 
 def test_agreement_is_what_degrading_the_output_gives() -> None:

@@ -14,7 +14,7 @@ def there_and_back(radiometry: Radiometry, dn: np.ndarray, resolution: int = 60)
     return radiometry.to_dn(
         radiometry.to_scaled(dn, resolution),
         resolution,
-        radiometry.valid(dn).all(0),
+        radiometry.valid(dn),
         radiometry.is_saturated(dn),
     )
 
@@ -60,7 +60,7 @@ def test_output_is_rounded_and_clipped_to_what_is_neither_no_data_nor_saturated(
     out = Radiometry.uniform(0).to_dn(
         np.full((2, 1, 1), scaled, np.float32),
         60,
-        np.ones((1, 1), bool),
+        np.ones((2, 1, 1), bool),
         np.zeros((2, 1, 1), bool),
     )
     assert out.dtype == np.uint16
@@ -75,14 +75,19 @@ def test_a_saturated_band_stays_saturated_and_leaves_the_other_bands_alone() -> 
     assert Radiometry.uniform(-1000).to_scaled(image, 60).max() == 10
 
 
-def test_no_data_in_one_band_is_no_data_in_all() -> None:
-    """The output pixel rests on every input band."""
+def test_no_data_in_one_band_leaves_the_other_bands_alone() -> None:
+    """Each band has a mask of its own."""
     image = pair(3000, 4000)
     image[0, 0, 0] = 0
-    assert there_and_back(Radiometry.uniform(0), image)[:, 0].tolist() == [
-        [0, 4000],
-        [0, 4000],
-    ]
+    np.testing.assert_array_equal(there_and_back(Radiometry.uniform(0), image), image)
+
+
+def test_black_is_reflectance_0_in_digital_numbers() -> None:
+    """As near as the dtype comes."""
+    radiometry = Radiometry({60: (0.0, -1000.0)})
+    assert radiometry.black(60, np.uint16).tolist() == [0, 1000]
+    assert Radiometry.uniform(200).black(60, np.uint16).tolist() == [0, 0]
+    assert Radiometry.uniform(200.5).black(60, np.float32).tolist() == [-200.5, -200.5]
 
 
 @pytest.mark.parametrize(("nodata", "mark"), [(0.0, 0.0), (-9999.0, -9999.0), (None, np.nan)])
@@ -99,7 +104,7 @@ def test_another_no_data_value_inside_the_range_is_stepped_over() -> None:
     out = radiometry.to_dn(
         np.full((2, 1, 1), 0.25, np.float32),
         60,
-        np.ones((1, 1), bool),
+        np.ones((2, 1, 1), bool),
         np.zeros((2, 1, 1), bool),
     )
     assert out.ravel().tolist() == [501, 501]

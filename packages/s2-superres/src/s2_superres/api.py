@@ -66,8 +66,9 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
         What to add to the digital numbers to have reflectance * 10000: -1000
         for products from processing baseline 04.00 on as they come, else 0.
     nodata : float or None
-        Digital number of pixels without data; NaN always is. An output pixel
-        is no data (`nodata`, or NaN if that is None) where any input is.
+        Digital number of pixels without data; NaN always is. An output band is
+        no data (`nodata`, or NaN if that is None) where that band is, and where
+        all four of `b10` are. What other bands lack is filled in from nearby.
     network : {"default", "compact", "dsen2", "vdsen2", "none"}
         Of the weights that ship; ``"none"`` is the local regression that needs
         none.

@@ -92,7 +92,8 @@ class Block:
     measured : dict of int to ndarray
         Digital numbers ``(bands, rows, cols)`` over the core, at their own grids.
     valid : dict of int to ndarray
-        Per network's resolution, where at 10 m in the core all its inputs have data.
+        Per network's resolution ``(bands, rows, cols)``, where at 10 m in the core
+        its output has data: see `mosaic.valid_outputs`.
     """
 
     window: Window
@@ -112,7 +113,7 @@ class Result:
         Per resolution 20 and 60 ``(bands, rows, cols)`` at 10 m, in digital
         numbers; per resolution 10 the measured bands.
     pixels : int
-        How many pixels of the core have data.
+        How many pixels of the core have data in every sharpened band.
     residuals : dict of int to ndarray
         Per network's resolution ``(3, bands)``: how many coarse pixels were
         compared, and the sums over them of the squared difference, in digital
@@ -134,7 +135,7 @@ def load(source: Source, window: Window, job: Job) -> Block:
         # A copy, so that what surrounds it can go.
         measured[resolution] = mosaic.cut(dn, window.outer, window.core, resolution).copy()
     valid = {
-        network.resolution: mosaic.valid_inputs(measured, network.inputs, job.radiometry)
+        network.resolution: mosaic.valid_outputs(measured, network.resolution, job.radiometry)
         for network in job.networks
     }
     scaled = {}
@@ -164,7 +165,8 @@ def _read(
         area.rows + 2 * margin,
         area.cols + 2 * margin,
     )
-    filled = fill_invalid(wide, job.radiometry.valid(wide))
+    black = job.radiometry.black(resolution, wide.dtype)
+    filled = fill_invalid(wide, job.radiometry.valid(wide), margin, black)
     outer = np.s_[:, margin : margin + area.rows, margin : margin + area.cols]
     return wide[outer], filled[outer]
 
@@ -219,7 +221,7 @@ def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = F
         )
         if residuals:
             sums[resolution] = _residuals(block, prediction, resolution, area)
-    pixels = int(np.logical_and.reduce(list(block.valid.values())).sum())
+    pixels = int(np.logical_and.reduce([v.all(axis=0) for v in block.valid.values()]).sum())
     return Result(core, bands, pixels, sums)
 
 
@@ -233,13 +235,13 @@ def _residuals(
         np.moveaxis(block.scaled[resolution], -1, 1)[0], block.window.outer, core, resolution
     )
     rows, cols = target.shape[1:]
-    valid = block.valid[resolution].reshape(rows, ratio, cols, ratio).all(axis=(1, 3))
+    valid = block.valid[resolution].reshape(-1, rows, ratio, cols, ratio).all(axis=(2, 4))
     out = np.zeros((3, len(target)))
-    out[0] = valid.sum()
+    out[0] = valid.sum(axis=(1, 2))
     for i, output in enumerate((prediction.values, prediction.raw)):
         fine = mosaic.cut(np.moveaxis(output, -1, 0), area, margin)
-        difference = (degrade(fine, ratio)[:, 1:-1, 1:-1] - target)[:, valid] * SCALE
-        out[i + 1] = np.square(difference, dtype=np.float64).sum(axis=1)
+        difference = (degrade(fine, ratio)[:, 1:-1, 1:-1] - target) * SCALE
+        out[i + 1] = np.square(difference, dtype=np.float64).sum(axis=(1, 2), where=valid)
     return out
 
 

@@ -9,14 +9,17 @@ result does not depend on the tiling:
   where it is small (`numpy.pad`'s ``symmetric``). Grids of 10, 20 and 60 m
   that share their corner stay aligned under it;
 * a pixel without data takes the value of the nearest pixel of its band that
-  has some. No output pixel with data depends on pixels farther away than the
-  network's halo, so nothing beyond `reach` of a window has to be read for it.
+  has some, if that is within `reach`; else it is black. `reach` is so far that
+  no pixel whose band is measured sees anything black: its own value is nearer
+  to all that the network sees from there. Black stays what lies deep inside a
+  region that one band lacks and others have, such as clear water whose
+  infrared was clipped to 0. Nothing beyond `reach` of a window has to be read.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,29 +54,38 @@ def read_mirrored(
 
 
 def reach(halo: int, unit: int = 6) -> int:
-    """How far around a window to read so that its no data is filled for good.
+    """How far to look for the value that fills a pixel, and to read around a window.
 
-    A pixel without data that a valid output pixel depends on lies at most
-    ``halo`` rows and columns away from it, that is ``halo * sqrt(2)`` in a
-    straight line, and so does the pixel it is filled from. One unit more covers
-    the grids' coarse pixels. The result is a multiple of ``unit``.
+    What an output pixel depends on lies at most ``halo`` rows and columns away
+    from it, that is ``halo * sqrt(2)`` in a straight line. Where the output
+    pixel's own place is measured in a band, that band is filled from no
+    farther. One unit more covers the grids' coarse pixels. The result is a
+    multiple of ``unit``.
     """
     return unit * (math.ceil(halo * math.sqrt(2) / unit) + 1)
 
 
-def fill_invalid(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+def fill_invalid(
+    values: NDArray[Any],
+    valid: NDArray[np.bool_],
+    limit: float = math.inf,
+    beyond: Sequence[float] | NDArray[Any] | None = None,
+) -> NDArray[Any]:
     """Give every invalid pixel the value of its band's nearest valid one.
 
     Parameters
     ----------
     values : ndarray, shape (bands, rows, cols)
     valid : ndarray of bool, same shape
+    limit : float
+        How many pixels away, in a straight line, the valid one may be.
+    beyond : sequence of float, optional
+        Each band's value where there is none within the limit; 0 by default.
 
     Returns
     -------
     ndarray
-        ``values`` itself where nothing is invalid, else a copy. A band without
-        any valid pixel becomes 0.
+        ``values`` itself where nothing is invalid, else a copy.
     """
     if valid.all():
         return values
@@ -83,9 +95,11 @@ def fill_invalid(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]
     for band in range(len(values)):
         if valid[band].all():
             continue
+        default = 0 if beyond is None else beyond[band]
         if not valid[band].any():
-            filled[band] = 0
+            filled[band] = default
             continue
-        row, col = distance_transform_edt(~valid[band], return_distances=False, return_indices=True)
+        distance, (row, col) = distance_transform_edt(~valid[band], return_indices=True)
         filled[band] = values[band][row, col]
+        filled[band][distance > limit] = default
     return filled

@@ -58,6 +58,32 @@ def valid_inputs(
     return valid
 
 
+def valid_outputs(
+    measured: dict[int, NDArray[Any]], resolution: int, radiometry: Radiometry
+) -> NDArray[np.bool_]:
+    """Where, at 10 m, the sharpened bands of a resolution have data.
+
+    That is where the band itself was measured, and any of the 10 m bands, which
+    its detail comes from. A value that only another band lacks is filled and
+    takes no output pixel away: old products hold single zeros over dark water,
+    and at the edge of the swath every band ends a few pixels from the next.
+
+    Parameters
+    ----------
+    measured : dict of int to ndarray
+        ``(bands, rows, cols)`` digital numbers of one area, each at its own grid.
+    resolution : {20, 60}
+    radiometry : Radiometry
+
+    Returns
+    -------
+    ndarray of bool, shape (bands, rows, cols)
+    """
+    own = repeat(radiometry.valid(measured[resolution]), resolution // 10)
+    guided = radiometry.valid(measured[10]).any(axis=0)
+    return own if guided.all() else own & guided
+
+
 def finish(
     values: NDArray[np.float32],
     resolution: int,
@@ -75,7 +101,7 @@ def finish(
         What the bands were measured at.
     measured : ndarray, shape (bands, rows / ratio, cols / ratio)
         The measured digital numbers: a pixel under a saturated one is saturated.
-    valid : ndarray of bool, shape (rows, cols)
+    valid : ndarray of bool, shape (bands, rows, cols)
         Elsewhere the output is no data.
 
     Returns

@@ -183,7 +183,7 @@ class Summary:
     pixels : int
         Of the area, at 10 m.
     valid_share : float
-        Share of them that have data in every input.
+        Share of them that have data in every band that the networks make.
     agreement : dict of str to Agreement
         Per sharpened band.
     best_core : Area
@@ -601,7 +601,10 @@ def estimate(run: Prepared) -> Estimate:
             if resolution in run.job.resolutions
         },
         {},
-        {network.resolution: np.ones(window.core.shape, bool) for network in run.job.networks},
+        {
+            network.resolution: np.ones((1, *window.core.shape), bool)
+            for network in run.job.networks
+        },
     )
     blocks.compute(block, run.job)
     start = time.perf_counter()

@@ -71,6 +71,15 @@ class Radiometry:
             valid &= np.isfinite(dn)
         return valid
 
+    def black(self, resolution: int, dtype: DTypeLike) -> NDArray[Any]:
+        """Each band's digital number of reflectance 0, as near as the dtype comes."""
+        numbers = -np.asarray(self.offsets[resolution], np.float64)
+        dtype = np.dtype(dtype)
+        if dtype.kind in "iu":
+            info = np.iinfo(dtype)
+            numbers = np.clip(np.rint(numbers), info.min, info.max)
+        return numbers.astype(dtype)
+
     def is_saturated(self, dn: NDArray[Any]) -> NDArray[np.bool_]:
         """Where the sensor was saturated."""
         if self.saturated is None:
@@ -107,7 +116,7 @@ class Radiometry:
         scaled : ndarray of float32, shape (bands, rows, cols)
         resolution : int
             The resolution the bands were measured at: 20 or 60.
-        valid : ndarray of bool, shape (rows, cols)
+        valid : ndarray of bool, shape (bands, rows, cols)
             Elsewhere the output is no data (NaN if there is no such number).
         saturated : ndarray of bool, shape (bands, rows, cols)
             Here the output is the saturated value.
@@ -121,7 +130,8 @@ class Radiometry:
             dn = (reflectance - self._offset(resolution)).astype(dtype, copy=False)
         if self.saturated is not None:
             dn[saturated] = self.saturated
-        dn[:, ~valid] = np.nan if self.nodata is None else self.nodata
+        if not valid.all():
+            dn[~valid] = np.nan if self.nodata is None else self.nodata
         return dn
 
     def _rounded(self, dn: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:

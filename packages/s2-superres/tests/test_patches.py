@@ -44,17 +44,21 @@ def write(path: Path, arrays: Crop) -> Path:
     return path
 
 
-def places(arrays: Crop, resolution: int, sigma: float | None = None) -> dict[str, Crop]:
-    """Every possible patch by its target's bytes: whole bands degraded, then cut."""
+def places(
+    arrays: Crop, resolution: int, sigma: float | None = None, shift: tuple[int, int] = (0, 0)
+) -> Crop:
+    """Whole inputs, degraded from the target's pixel `shift` on."""
     ratio = resolution // 10
-    unit = ratio * ratio
-    rows, cols = (n // unit * unit for n in arrays["b10"].shape[1:])
-    inputs = {
-        f"x{r}": degrade(arrays[f"b{r}"][:, : rows * 10 // r, : cols * 10 // r], ratio, sigma)
-        for r in ((10, 20) if resolution == 20 else (10, 20, 60))
-    }
-    target = arrays[f"b{resolution}"][:, : rows // ratio, : cols // ratio]
-    return {"inputs": inputs, "target": {"target": target}}
+    rows, cols = (
+        (n // ratio**2 * ratio**2 - ratio * s) // ratio**2 * ratio**2
+        for n, s in zip(arrays["b10"].shape[1:], shift, strict=True)
+    )
+    inputs = {}
+    for r in (10, 20) if resolution == 20 else (10, 20, 60):
+        top, left = (s * resolution // r for s in shift)
+        cut = arrays[f"b{r}"][:, top : top + rows * 10 // r, left : left + cols * 10 // r]
+        inputs[f"x{r}"] = degrade(cut, ratio, sigma)
+    return inputs
 
 
 def find(target: NDArray[Any], patch: NDArray[Any]) -> tuple[int, int]:
@@ -65,32 +69,50 @@ def find(target: NDArray[Any], patch: NDArray[Any]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("sigma", [None, 1.7])
-@pytest.mark.parametrize(("resolution", "size"), [(20, 8), (60, 12)])
+@pytest.mark.parametrize(
+    ("resolution", "size", "shape"), [(20, 8, (13, 15)), (60, 12, (37, 44))]
+)
 def test_patches_are_cut_from_the_whole_degraded_scene(
-    tmp_path: Path, resolution: int, size: int, sigma: float | None
+    tmp_path: Path, resolution: int, size: int, shape: tuple[int, int], sigma: float | None
 ) -> None:
-    """Also at their edges, which would tell if the degradation stopped there."""
-    arrays = crop(37, 44)
+    """Also at their edges, which would tell if the degradation stopped there.
+
+    Small scenes are degraded once per position of the blocks that are averaged.
+    """
+    arrays = crop(*shape)
     write(tmp_path / "L2A_a.npz", arrays)
-    settings = PatchSettings(resolution, size, 40, sigma=sigma)
+    ratio = resolution // 10
+    settings = PatchSettings(resolution, size, 1500, sigma=sigma)
     patches = cut_patches([tmp_path / "L2A_a.npz"], tmp_path / "out", settings)
-    whole = places(arrays, resolution, sigma)
+    truth = arrays[f"b{resolution}"]
+    shifts = list(np.ndindex(ratio, ratio))
+    whole = {shift: places(arrays, resolution, sigma, shift) for shift in shifts}
     scene = patches.scenes[0]
     assert scene.count >= 30
     found = set()
     for index in range(scene.count):
         *inputs, target = patches.read(scene, index)
-        row, col = find(whole["target"]["target"], target)
+        row, col = find(truth, target)
         found.add((row, col))
-        assert row % settings.ratio == 0 and col % settings.ratio == 0
-        wanted = whole["target"]["target"][:, row : row + size, col : col + size]
+        wanted = truth[:, row : row + size, col : col + size]
         np.testing.assert_array_equal(np.moveaxis(target, -1, 0), wanted)
-        for (name, image), patch in zip(whole["inputs"].items(), inputs, strict=True):
+        shift = row % ratio, col % ratio
+        row, col = row - shift[0], col - shift[1]
+        for (name, image), patch in zip(whole[shift].items(), inputs, strict=True):
             k = int(name[1:]) // 10
             part = image[:, row // k : (row + size) // k, col // k : (col + size) // k]
             # Rounded to whole digital numbers.
             assert np.abs(np.moveaxis(patch, -1, 0) - part).max() <= 0.5 + 1e-2
     assert len(found) == scene.count
+    assert {(row % ratio, col % ratio) for row, col in found} == set(shifts)
+
+
+def test_one_pass_is_enough_for_a_large_scene(tmp_path: Path) -> None:
+    arrays = crop(37, 44)
+    write(tmp_path / "L2A_a.npz", arrays)
+    patches = cut_patches([tmp_path / "L2A_a.npz"], tmp_path / "out", PatchSettings(20, 8, 20))
+    targets = patches.maps["L2A_a"]["target"]
+    assert all(np.mod(find(arrays["b20"], target), 2).tolist() == [0, 0] for target in targets)
 
 
 def test_rows_of_a_product_are_those_of_the_whole_scene(tmp_path: Path) -> None:
@@ -226,16 +248,24 @@ def test_crops_with_every_band_at_60m_are_not_degraded_but_where_needed(tmp_path
     settings = PatchSettings(60, 12, 100, skip_clouds=True)
     patches = cut_patches([tmp_path / "L2A_t.npz"], tmp_path / "out", settings)
     scene = patches.scenes[0]
-    x20, x60 = degrade(hr[3:], 2), degrade(lr, 6)
+    shifts = set()
     for index in range(scene.count):
         x10, half, sixth, target = patches.read(scene, index)
         row, col = find(lr, target)
         assert not (row < 36 and col < 36) and not (row + 12 > 36 and col + 12 > 36)
         assert (x10 == np.moveaxis(hr[[0, 1, 2, 6], row : row + 12, col : col + 12], 0, -1)).all()
-        part = np.moveaxis(x20[:, row // 2 : row // 2 + 6, col // 2 : col // 2 + 6], 0, -1)
-        assert np.abs(half - part).max() <= 0.51
-        part = np.moveaxis(x60[:, row // 6 : row // 6 + 2, col // 6 : col // 6 + 2], 0, -1)
-        assert np.abs(sixth - part).max() <= 0.51
+        top, left = row % 6, col % 6
+        shifts.add((top, left))
+        row, col = row - top, col - left
+        whole = (slice(None), slice(top, top + 66), slice(left, left + 66))
+        x20, x60 = degrade(hr[3:][whole], 2), degrade(lr[whole], 6)
+        # The last block of the scene is cut off where it begins later; look inside.
+        if row + 12 <= 54 and col + 12 <= 54:
+            part = np.moveaxis(x20[:, row // 2 : row // 2 + 6, col // 2 : col // 2 + 6], 0, -1)
+            assert np.abs(half - part).max() <= 0.51
+            part = np.moveaxis(x60[:, row // 6 : row // 6 + 2, col // 6 : col // 6 + 2], 0, -1)
+            assert np.abs(sixth - part).max() <= 0.51
+    assert len(shifts) > 1
 
 
 def test_patches_lie_in_random_order_and_repeat_by_the_seed(tmp_path: Path) -> None:
@@ -394,7 +424,7 @@ FULL = """
 import resource, signal, sys
 from s2_superres import cli
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 cli.main()
 """
 

@@ -33,7 +33,14 @@ from s2_superres.patchset import (
     PatchSettings,
     manifest_text,
 )
-from s2_superres.training_scenes import Rows, Scene, SceneFacts, open_scenes, read_degraded
+from s2_superres.training_scenes import (
+    Rows,
+    Scene,
+    SceneFacts,
+    ShiftedScene,
+    open_scenes,
+    read_degraded,
+)
 
 #: Rows that are degraded at a time, in target pixels: bounds the memory for 10 m bands.
 _CHUNK = 24
@@ -313,37 +320,34 @@ def cut_scene(
 ) -> int:
     """Cut the patches of one scene into ``.npy`` files in a folder; return how many."""
     rng = np.random.default_rng([settings.seed, _hash(scene.facts.name)])
-    size, (height, width) = settings.size, scene.facts.shape
-    stride = lattice_stride(settings, scene.facts.shape)
-    starts, cols = range(0, height - size + 1, stride), range(0, width - size + 1, stride)
+    size = settings.size
     drawn = _Smallest(settings.count)
-    per_strip = max(1, _STRIP * size // stride)
+    shifts = lattice_shifts(settings, scene.facts.shape)
+    height = scene.facts.shape[0]
     with contextlib.ExitStack() as stack:
         stack.enter_context(scene)
         files = {
             name: stack.enter_context((folder / f"{name}.raw").open("w+b"))
             for name in settings.arrays
         }
-        for first in range(0, len(starts), per_strip):
-            strip = starts[first : first + per_strip]
-            top = strip[0]
-            rows = _read_strip(scene, settings, top, strip[-1] + size - top)
-            bad = ~rows.valid
-            if settings.skip_clouds:
-                bad |= scene.clouds(top, len(bad))
-            gaps = _window_sums(bad, size)
-            for row in strip:
-                chances = rng.random(len(cols))
-                for col, chance in zip(cols, chances, strict=True):
-                    if gaps[row - top, col]:
+        for number, shift in enumerate(shifts):
+            shifted = ShiftedScene(scene, settings.resolution, *shift)
+            for rows, top, places in _strips(shifted, settings):
+                bad = ~rows.valid
+                if settings.skip_clouds:
+                    bad |= shifted.clouds(top, len(bad))
+                gaps = _window_sums(bad, size)
+                chances = rng.random(len(places))
+                for (row, col), chance in zip(places, chances, strict=True):
+                    if gaps[row, col]:
                         continue
                     slot = drawn.offer(float(chance))
                     if slot is not None:
-                        for name, patch in _patch(rows, settings, row - top, col).items():
+                        for name, patch in _patch(rows, settings, row, col).items():
                             files[name].seek(slot * patch.nbytes)
                             files[name].write(patch.tobytes())
-            if progress:
-                progress(top)
+                if progress:
+                    progress((number * height + top) // len(shifts))
         order = rng.permutation(len(drawn))
         for name, shape in settings.arrays.items():
             _write_shuffled(files[name], folder / f"{name}.npy", order, shape)
@@ -358,12 +362,47 @@ def lattice_stride(settings: PatchSettings, shape: tuple[int, int]) -> int:
     A whole patch where that gives enough candidates, else less, down to a quarter: beyond
     that, patches of a small scene would only repeat each other.
     """
-    ratio, size = settings.ratio, settings.size
-    least = max(ratio, size // 4 // ratio * ratio)
+    ratio, size, least = settings.ratio, settings.size, _least_stride(settings)
     for stride in range(size, least, -ratio):
         if math.prod((n - size) // stride + 1 for n in shape) >= _SPARE * settings.count:
             return stride
     return least
+
+
+def lattice_shifts(settings: PatchSettings, shape: tuple[int, int]) -> list[tuple[int, int]]:
+    """Rows and columns to leave out before a scene is degraded, one pair after the other.
+
+    Of each block of ratio x ratio pixels that is averaged, a scene that begins a pixel further
+    makes another block, so a small scene gives up to ratio^2 different pairs for one.
+    """
+    ratio, size = settings.ratio, settings.size
+    stride = lattice_stride(settings, shape)
+    candidates = math.prod((n - size) // stride + 1 for n in shape)
+    wanted = math.ceil(_SPARE * settings.count / max(candidates, 1))
+    every = [(r, c) for r in range(ratio) for c in range(ratio)]
+    # Far from each other first; those that would leave no room for a patch are left out.
+    every.sort(key=lambda shift: ((shift[0] + ratio * shift[1]) * 7) % ratio**2)
+    fit = [s for s in every if all((n - k) // ratio * ratio >= size for n, k in zip(shape, s, strict=True))]
+    return fit[: max(1, wanted)]
+
+
+def _least_stride(settings: PatchSettings) -> int:
+    return max(settings.ratio, settings.size // 4 // settings.ratio * settings.ratio)
+
+
+def _strips(
+    scene: Scene, settings: PatchSettings
+) -> Iterator[tuple[Rows, int, list[tuple[int, int]]]]:
+    """Yield degraded strips of a scene, their first row, and where in them patches may begin."""
+    size, (height, width) = settings.size, scene.facts.shape
+    stride = lattice_stride(settings, scene.facts.shape)
+    starts, cols = range(0, height - size + 1, stride), range(0, width - size + 1, stride)
+    per_strip = max(1, _STRIP * size // stride)
+    for first in range(0, len(starts), per_strip):
+        strip = starts[first : first + per_strip]
+        top = strip[0]
+        rows = _read_strip(scene, settings, top, strip[-1] + size - top)
+        yield rows, top, [(row - top, col) for row in strip for col in cols]
 
 
 def _hash(text: str) -> int:

@@ -11,7 +11,7 @@ import csv
 import math
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -159,6 +159,46 @@ def read_degraded(
         inputs[finer] = values[:, kept]
         valid &= ok[kept].repeat(repeat, axis=0).repeat(repeat, axis=1)
     return Rows(inputs, target, valid)
+
+
+class ShiftedScene:
+    """A scene without its first target rows and columns: other pixels are averaged together.
+
+    Parameters
+    ----------
+    scene : Scene
+        An open scene; it stays open when this one is left.
+    resolution : {20, 60}
+    rows, cols : int
+        How many target pixels are left out.
+    """
+
+    def __init__(self, scene: Scene, resolution: int, rows: int, cols: int) -> None:
+        self._scene, self._resolution, self._rows, self._cols = scene, resolution, rows, cols
+        self.factors = scene.factors
+        ratio = resolution // 10
+        height, width = scene.facts.shape
+        shape = (height - rows) // ratio * ratio, (width - cols) // ratio * ratio
+        self.facts = replace(scene.facts, shape=shape)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read(
+        self, resolution: int, row: int, rows: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """See `Scene`."""
+        finer = self.factors[resolution] * 10 // resolution
+        values, ok = self._scene.read(resolution, row + self._rows * finer, rows)
+        return values[..., self._cols * finer :], ok[:, self._cols * finer :]
+
+    def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
+        """See `Scene`."""
+        clouds = self._scene.clouds(row + self._rows, rows)
+        return clouds[:, self._cols :][:, : self.facts.shape[1]]
 
 
 class ProductScene:

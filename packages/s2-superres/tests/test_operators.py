@@ -86,10 +86,40 @@ def test_folding_is_undone_and_keeps_blocks(ratio: int) -> None:
     np.testing.assert_array_equal(array(operators.depth_to_space(folded, ratio)), x)
 
 
-def test_padding_is_numpys_symmetric() -> None:
-    x = random(1, 5, 6, 2)
-    wanted = np.pad(x, ((0, 0), (3, 2), (3, 2), (0, 0)), mode="symmetric")
-    np.testing.assert_array_equal(array(operators.symmetric_pad(x, 3, 2)), wanted)
+@pytest.mark.parametrize(("rows", "cols"), [(5, 6), (3, 1), (2, 7), (1, 1)])
+@pytest.mark.parametrize(("before", "after"), [(3, 2), (0, 4), (11, 13)])
+def test_padding_is_numpys_symmetric(rows: int, cols: int, before: int, after: int) -> None:
+    """Of images smaller than what is added too: there the mirror images repeat."""
+    x = random(1, rows, cols, 2)
+    pad = (before, after)
+    wanted = np.pad(x, ((0, 0), pad, pad, (0, 0)), mode="symmetric")
+    np.testing.assert_array_equal(array(operators.symmetric_pad(x, *pad)), wanted)
+
+
+@pytest.mark.parametrize("side", [2, 9])
+def test_padding_of_a_size_known_only_when_it_runs(side: int) -> None:
+    """A graph traced for images of any size pads them all alike."""
+    keras = pytest.importorskip("keras")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("other backends always know sizes")
+    tf = pytest.importorskip("tensorflow")
+    pad = tf.function(
+        lambda x: operators.symmetric_pad(x, 4, 5),
+        input_signature=[tf.TensorSpec((1, None, None, 2), tf.float32)],
+    )
+    x = random(1, side, side, 2)
+    wanted = np.pad(x, ((0, 0), (4, 5), (4, 5), (0, 0)), mode="symmetric")
+    np.testing.assert_array_equal(array(pad(x)), wanted)
+
+
+@pytest.mark.parametrize("ratio", RATIOS)
+def test_one_coarse_pixel_is_enough(ratio: int) -> None:
+    """The filters reach farther than that; a constant stays the constant."""
+    fine = np.full((1, ratio, ratio, 2), 0.3, np.float32)
+    coarse = np.full((1, 1, 1, 2), 0.5, np.float32)
+    assert array(operators.degrade(fine, ratio)) == pytest.approx(0.3)
+    assert array(operators.upsample(coarse, ratio)) == pytest.approx(0.5)
+    assert array(operators.project(fine, coarse, ratio)) == pytest.approx(0.5, abs=1e-4)
 
 
 def test_blur_of_a_constant_is_the_constant() -> None:

@@ -20,8 +20,13 @@ Tensor = Any
 
 
 def symmetric_pad(x: Tensor, before: int, after: int) -> Tensor:
-    """Extend rows and columns by mirror images of the edge pixels."""
+    """Extend rows and columns by mirror images, again and again where they are few."""
     for axis in (1, 2):
+        size = ops.shape(x)[axis]
+        if not isinstance(size, int) or size < max(before, after):
+            x = ops.take(x, _mirror(before, size, after), axis)
+            continue
+        # Where one mirror image suffices, this is faster, and so is its gradient.
         parts = [x]
         if before:
             parts.insert(0, ops.flip(_take(x, axis, 0, before), axis))
@@ -29,6 +34,12 @@ def symmetric_pad(x: Tensor, before: int, after: int) -> Tensor:
             parts.append(ops.flip(_take(x, axis, -after, None), axis))
         x = ops.concatenate(parts, axis) if len(parts) > 1 else x
     return x
+
+
+def _mirror(before: int, size: Any, after: int) -> Tensor:
+    """Indices into ``0..size-1`` of the positions ``-before..size+after-1``."""
+    folded = ops.arange(-before, size + after) % (2 * size)
+    return ops.minimum(folded, 2 * size - 1 - folded)
 
 
 def _take(x: Tensor, axis: int, start: int, stop: int | None) -> Tensor:

@@ -34,18 +34,15 @@ class FilterBank:
 
     Attributes
     ----------
-    radial : ndarray
-        (scales, rows, cols) float32, the part that depends on frequency.
-    angular : ndarray
-        (orientations, rows, cols) float32, the part that depends on direction.
+    filters : ndarray
+        (orientations, scales, rows, cols) float32.
     finest_power : ndarray
         Per orientation, sum of squares of the filter of the finest scale.
     noise_gain : ndarray
         Per orientation, power of the summed even filters: what they make of white noise.
     """
 
-    radial: Array
-    angular: Array
+    filters: Array
     finest_power: Array
     noise_gain: Array
 
@@ -75,20 +72,20 @@ def _bank(rows: int, cols: int) -> FilterBank:
         radial[scale] = np.exp(-gauss) * low_pass
     radial[:, 0, 0] = 0
     direction = np.arctan2(-y, x)
-    angular = np.empty((ORIENTATIONS, rows, cols), np.float32)
+    filters = np.empty((ORIENTATIONS, *radial.shape), np.float32)
+    finest, gain = [], []
+    total = radial.sum(axis=0, dtype=np.float64)
     for orientation in range(ORIENTATIONS):
         away = direction - orientation * np.pi / ORIENTATIONS
         away = np.abs((away + np.pi) % (2 * np.pi) - np.pi)
-        angular[orientation] = np.exp(-(away**2) / (2 * ANGULAR_SIGMA**2))
-    finest, gain = [], []
-    total = radial.sum(axis=0, dtype=np.float64)
-    for spread in angular:
-        finest.append(np.sum((radial[0] * spread) ** 2, dtype=np.float64))
+        spread = np.exp(-(away**2) / (2 * ANGULAR_SIGMA**2)).astype(np.float32)
+        np.multiply(radial, spread, out=filters[orientation])
+        finest.append(np.sum(np.square(filters[orientation, 0], dtype=np.float64)))
         both = total * spread
         # By Parseval, the power of a filter's real part is that of its even part in frequency.
         mirrored = np.roll(both[::-1, ::-1], (1, 1), axis=(0, 1))
         gain.append(np.sum((0.5 * (both + mirrored)) ** 2))
-    return FilterBank(radial, angular, np.array(finest), np.array(gain))
+    return FilterBank(filters, np.array(finest), np.array(gain))
 
 
 _kept_bank = lru_cache(maxsize=2)(_bank)
@@ -107,76 +104,75 @@ def phase_congruency(image: Array) -> Array:
     ndarray
         (rows, cols) float32, 0 to 1; 0 where there is no amplitude at all.
     """
-    from scipy import fft
-
     bank = filter_bank(*image.shape)
     # Without its mean, to which the filters are blind, a constant image is exactly zero.
-    spectrum = fft.fft2(image - np.float32(image.mean(dtype=np.float64)))
-    scaled = bank.radial * spectrum
+    spectrum = (image - np.float32(image.mean(dtype=np.float64))).astype(np.complex64)
+    _transform(spectrum)
+    spectrum *= np.float32(1 / image.size)
     energy = np.zeros(image.shape, np.float32)
     amplitude = np.zeros(image.shape, np.float32)
-    for angular, power, gain in zip(bank.angular, bank.finest_power, bank.noise_gain, strict=True):
-        pairs = [_inverse(scale * angular) for scale in scaled]
-        sizes = [_length(even, odd) for even, odd in pairs]
-        here = _energy(pairs)
-        # The finest scale is mostly noise: Rayleigh-distributed, so its median gives its power.
-        noise = _median(sizes[0]) ** 2 / np.log(2) / power
-        tau = np.sqrt(noise * gain)
-        deviation = np.sqrt((2 - np.pi / 2) * tau**2)
-        threshold = (tau * np.sqrt(np.pi / 2) + NOISE_DEVIATIONS * deviation) / NOISE_RESCALE
-        here -= np.float32(threshold)
+    # Even responses are the real parts, odd ones the imaginary parts.
+    responses = np.empty((SCALES, *image.shape), np.complex64)
+    sizes = np.empty(responses.shape, np.float32)
+    for filters, power, gain in zip(bank.filters, bank.finest_power, bank.noise_gain, strict=True):
+        for response, filter_ in zip(responses, filters, strict=True):
+            np.multiply(spectrum, filter_, out=response)
+            _transform(response, inverse=True)
+        np.abs(responses, out=sizes)
+        threshold = _noise_threshold(sizes[0], power, gain)
+        amplitude += sizes.sum(axis=0)
+        here = _energy(responses, sizes)
+        here -= threshold
         energy += np.maximum(here, 0, out=here)
-        for size in sizes:
-            amplitude += size
     return np.divide(energy, amplitude, out=energy, where=amplitude > 0)
 
 
-def _inverse(spectrum: Array) -> tuple[Array, Array]:
-    """Inverse Fourier transform of a (rows, cols) complex64 spectrum: real and imaginary part.
+def _transform(plane: Array, *, inverse: bool = False) -> None:
+    """Fourier transform of (rows, cols) complex64 in place, either way without a factor.
 
-    OpenCV's transform takes half the time of SciPy's, for sizes of small prime factors.
+    OpenCV's takes half the time of SciPy's, for sizes of small prime factors.
     """
     cv = opencv()
-    if all(cv.getOptimalDFTSize(size) == size for size in spectrum.shape):
-        planes = spectrum.view(np.float32).reshape(*spectrum.shape, 2)
-        response = cv.dft(planes, flags=cv.DFT_INVERSE | cv.DFT_SCALE)
-        return np.ascontiguousarray(response[..., 0]), np.ascontiguousarray(response[..., 1])
+    if all(cv.getOptimalDFTSize(size) == size for size in plane.shape):
+        parts = plane.view(np.float32).reshape(*plane.shape, 2)
+        cv.dft(parts, parts, flags=cv.DFT_INVERSE if inverse else 0)
+        return
     from scipy import fft
 
-    whole = fft.ifft2(spectrum, overwrite_x=True)
-    return np.ascontiguousarray(whole.real), np.ascontiguousarray(whole.imag)
+    # The inverse that is "normalized forward" has no factor, as the forward one by default.
+    plane[:] = fft.ifft2(plane, norm="forward", overwrite_x=True) if inverse else fft.fft2(plane)
 
 
-def _energy(pairs: list[tuple[Array, Array]]) -> Array:
+def _noise_threshold(finest: Array, power: float, gain: float) -> np.float32:
+    """Energy that noise alone would give.
+
+    The finest scale is mostly noise: its sizes are Rayleigh-distributed, so their median gives
+    the noise's power.
+    """
+    noise = _median(finest) ** 2 / np.log(2) / power
+    tau = np.sqrt(noise * gain)
+    deviation = np.sqrt((2 - np.pi / 2) * tau**2)
+    return np.float32((tau * np.sqrt(np.pi / 2) + NOISE_DEVIATIONS * deviation) / NOISE_RESCALE)
+
+
+def _energy(responses: Array, room: Array) -> Array:
     """Energy in phase less that out of phase, of one orientation.
 
     Parameters
     ----------
-    pairs : list of two ndarrays
-        Per scale, the (rows, cols) float32 even and odd responses.
+    responses : ndarray
+        (scales, rows, cols) complex64; overwritten.
+    room : ndarray
+        (scales, rows, cols) float32; overwritten.
     """
-    even, odd = pairs[0][0].copy(), pairs[0][1].copy()
-    for here in pairs[1:]:
-        even += here[0]
-        odd += here[1]
+    total = responses.sum(axis=0)
     # Along their mean the responses add up to its length; what is left lies across.
-    energy = _length(even, odd)
-    length = np.where(energy == 0, np.float32(1), energy)
-    even /= length
-    odd /= length
-    other = np.empty_like(energy)
-    for here in pairs:
-        across = here[1] * even
-        across -= np.multiply(here[0], odd, out=other)
-        energy -= np.abs(across, out=across)
+    energy = np.abs(total)
+    against = np.conj(total, out=total)
+    against *= 1 / np.maximum(energy, np.finfo(np.float32).tiny)
+    responses *= against
+    energy -= np.abs(responses.imag, out=room).sum(axis=0)
     return energy
-
-
-def _length(even: Array, odd: Array) -> Array:
-    """Root of the sum of squares; the last digit of `numpy.abs` depends on the memory's layout."""
-    square = even * even
-    square += odd * odd
-    return np.asarray(np.sqrt(square, out=square))
 
 
 def _median(values: Array) -> float:

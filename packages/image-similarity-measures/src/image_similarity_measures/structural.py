@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -84,8 +85,14 @@ class FeatureSimilarity:
         for cells, image in ((self.org, block.org), (self.pred, block.pred)):
             limited = _limited(image, self.data_range)
             _add_to_cells(cells, limited, row, self.factor, scale)
-        valid = np.ones(block.org.shape[:2], bool) if block.valid is None else block.valid
-        _add_to_cells(self.count[:, :, np.newaxis], valid[:, :, np.newaxis], row, self.factor)
+        if block.valid is None:
+            cells = np.arange(row, min(tile.rows.stop, len(self.count) * self.factor)) // self.factor
+            pixels = self.factor * np.bincount(cells, minlength=len(self.count))
+            self.count += pixels.astype(self.count.dtype)[:, np.newaxis]
+        else:
+            _add_to_cells(
+                self.count[:, :, np.newaxis], block.valid[:, :, np.newaxis], row, self.factor
+            )
 
     def merge(self, other: Self) -> None:
         """Take another's cells."""
@@ -111,7 +118,7 @@ class FeatureSimilarity:
             if write is not None:
                 self._write(np.full(self.org.shape, np.nan, np.float32), write)
             return np.full(self.shape[2], np.nan)
-        known = np.maximum(self.count, 1)
+        known = np.maximum(self.count, 1.0)
 
         def image(cells: Array, band: int) -> Array:
             values = cells[:, :, band] / known if self.factor > 1 else cells[:, :, band]
@@ -153,7 +160,7 @@ class FeatureSimilarity:
 
 def _limited(image: Array, data_range: float) -> Array:
     """Clip to 0..data_range, in float64 where there is something to clip."""
-    if image.min() >= 0 and image.max() <= data_range:
+    if (image.dtype.kind == "u" or image.min() >= 0) and image.max() <= data_range:
         return image
     return np.asarray(np.clip(image, 0, data_range, dtype=np.float64))
 
@@ -163,27 +170,33 @@ def _add_to_cells(
 ) -> None:
     """Add rows of the whole image's width, that begin at `row`, to its factor x factor cells."""
     high, wide, bands = cells.shape
-    image = image[: max(0, high * factor - row), : wide * factor]
-    rows = len(image)
+    image = image[: max(0, high * factor - row)]
+    rows, cols, _ = image.shape
     if factor == 1:
         part = cells[row : row + rows]
         part += image if scale is None else np.multiply(image, scale, dtype=np.float64)
         return
-    kind = _exact_sum(image.dtype, factor)
-    first = 0
-    while first < rows:
-        cell = (row + first) // factor
-        last = min((cell + 1) * factor - row, rows)
+    kind = _exact_sum(image.dtype, factor**2)
+    # What is left of a cell begun by rows above, whole cells, and a part of one more.
+    whole = min(-row % factor, rows)
+    rest = rows - (rows - whole) % factor
+    for first, last in pairwise((0, whole, rest, rows)):
+        if first == last:
+            continue
         # Rows first: NumPy adds long lines fast.
-        line = image[first:last].reshape(last - first, -1).sum(axis=0, dtype=kind)
-        sums = line.reshape(wide, factor, bands).sum(axis=1, dtype=np.float64)
-        cells[cell] += (sums if scale is None else sums * scale).astype(cells.dtype, copy=False)
-        first = last
+        height = min(factor, last - first)
+        lines = image[first:last].reshape(-1, height, cols * bands).sum(axis=1, dtype=kind)
+        lines = lines.reshape(-1, cols, bands)[:, : wide * factor]
+        sums = np.einsum("rcfb->rcb", lines.reshape(-1, wide, factor, bands))
+        cell = (row + first) // factor
+        cells[cell : cell + len(sums)] += (sums if scale is None else sums * scale).astype(
+            cells.dtype, copy=False
+        )
 
 
 def _exact_sum(dtype: np.dtype[Any], number: int) -> DTypeLike:
     """Narrowest type, for speed, that adds up this many values without error; or float64."""
-    if dtype.kind in "iub" and dtype.itemsize <= 2 and number <= 2**15:
+    if dtype.kind in "iub" and dtype.itemsize <= 2 and number <= 2**16:
         return np.int32 if dtype.kind == "i" else np.uint32
     return np.float64
 

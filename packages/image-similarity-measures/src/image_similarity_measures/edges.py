@@ -94,63 +94,89 @@ class StripEdges:
         if valid is not None:
             window = np.ones((2 * REACH + 1,) * 2, np.uint8)
             used = opencv().erode(valid.astype(np.uint8), window)[core].astype(bool)
-        labels, strong = zip(*(_lines(image, core, used) for image in (org, pred)), strict=True)
-        known = [s[line] for s, line in zip(strong, labels, strict=True)]
+        lines = [_Lines.find(image, core, used) for image in (org, pred)]
+        edges = [line.edges() for line in lines]
 
         seams, numbers, undecided = [], [], []
-        for mine, other in ((0, 1), (1, 0)):
-            line = labels[mine]
-            reaching = np.union1d(line[0], line[-1])
+        for mine, other in (lines, lines[::-1]):
+            reaching = np.union1d(mine.labels[0], mine.labels[-1])
             reaching = np.concatenate([[0], reaching[reaching > 0]])
-            number = np.zeros(len(strong[mine]), np.int32)
+            number = np.zeros(len(mine.strong), np.int32)
             number[reaching] = np.arange(len(reaching))
-            decided = strong[mine] | (number == 0)
-            where = np.flatnonzero(~decided[line])
-            at = number[line.ravel()[where]]
+            decided = mine.strong | (number == 0)
+            where = mine.where[~decided[mine.at(mine.where)]]
+            at = number[mine.at(where)]
+            overlapping = at[other.strong[other.at(where)]]
             seams.append(
                 Seams(
-                    number[line[0]],
-                    number[line[-1]],
-                    strong[mine][reaching],
+                    number[mine.labels[0]],
+                    number[mine.labels[-1]],
+                    mine.strong[reaching],
                     np.bincount(at, minlength=len(reaching)).astype(np.int32),
-                    np.bincount(at[known[other].ravel()[where]], minlength=len(reaching)).astype(
-                        np.int32
-                    ),
+                    np.bincount(overlapping, minlength=len(reaching)).astype(np.int32),
                 )
             )
             numbers.append(np.where(decided, 0, number))
             undecided.append(where)
-        pairs = np.stack(
-            [n[line.ravel()[undecided[0]]] for n, line in zip(numbers, labels, strict=True)]
-        )
+        pairs = np.stack([n[line.at(undecided[0])] for n, line in zip(numbers, lines, strict=True)])
         pairs, common = np.unique(pairs[:, pairs[1] > 0], axis=1, return_counts=True)
         return cls(
             row,
-            labels[0].shape[0],
-            labels[0].size if used is None else int(np.count_nonzero(used)),
+            len(lines[0].labels),
+            lines[0].labels.size if used is None else int(np.count_nonzero(used)),
             (
-                int(np.count_nonzero(known[0])),
-                int(np.count_nonzero(known[1])),
-                int(np.count_nonzero(known[0] & known[1])),
+                len(edges[0]),
+                len(edges[1]),
+                int(np.count_nonzero(lines[1].strong[lines[1].at(edges[0])])),
             ),
             (seams[0], seams[1]),
             np.concatenate([pairs, common[np.newaxis]]),
         )
 
 
-def _lines(image: Array, core: slice, used: Mask | None) -> tuple[Array, Array]:
-    """Join candidates into lines: labels (rows, cols), and per label whether it is an edge."""
-    cv2 = opencv()
-    # With both thresholds equal nothing is followed: what comes back is decided locally.
-    candidates = cv2.Canny(image, LOW, LOW)[core]
-    certain = cv2.Canny(image, HIGH, HIGH)[core]
-    if used is not None:
-        candidates = np.where(used, candidates, np.uint8(0))
-        certain = np.where(used, certain, np.uint8(0))
-    count, labels = cv2.connectedComponents(candidates, connectivity=8, ltype=cv2.CV_32S)
-    strong = np.zeros(count, bool)
-    strong[labels[certain > 0]] = True
-    return labels, strong
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """One image's candidates, joined into lines.
+
+    Attributes
+    ----------
+    labels : ndarray of int32
+        (rows, cols), the line that a pixel belongs to, from 1; 0 for none.
+    where : ndarray of int
+        Flat indices of the candidates: few of all pixels, so the rest is done for these alone.
+    strong : ndarray of bool
+        Per line, whether it is an edge; False for 0.
+    """
+
+    labels: Array
+    where: Array
+    strong: Array
+
+    @classmethod
+    def find(cls, image: Array, core: slice, used: Mask | None) -> Self:
+        """Find the lines in the rows `core` of an image, where it is used."""
+        cv2 = opencv()
+        border = cv2.BORDER_REPLICATE
+        across = cv2.Sobel(image, cv2.CV_16S, 1, 0, borderType=border)
+        down = cv2.Sobel(image, cv2.CV_16S, 0, 1, borderType=border)
+        # With both thresholds equal nothing is followed: what comes back is decided locally.
+        candidates = cv2.Canny(across, down, LOW, LOW)[core]
+        if used is not None:
+            candidates = np.where(used, candidates, np.uint8(0))
+        where = np.flatnonzero(candidates > 0)
+        gradient = np.abs(across[core].ravel()[where]) + np.abs(down[core].ravel()[where])
+        count, labels = cv2.connectedComponents(candidates, connectivity=8, ltype=cv2.CV_32S)
+        strong = np.zeros(count, bool)
+        strong[labels.ravel()[where[gradient > HIGH]]] = True
+        return cls(labels, where, strong)
+
+    def at(self, where: Array) -> Array:
+        """Lines of pixels given by their flat indices."""
+        return np.take(self.labels, where)
+
+    def edges(self) -> Array:
+        """Flat indices of the pixels known to be edges."""
+        return self.where[self.strong[self.at(self.where)]]
 
 
 def edge_correlation(strips: Sequence[StripEdges]) -> float:

@@ -167,7 +167,7 @@ def _energy(responses: Array, room: Array) -> Array:
     """
     total = responses.sum(axis=0)
     # Along their mean the responses add up to its length; what is left lies across.
-    energy = np.abs(total)
+    energy: Array = np.abs(total)
     against = np.conj(total, out=total)
     against *= 1 / np.maximum(energy, np.finfo(np.float32).tiny)
     responses *= against

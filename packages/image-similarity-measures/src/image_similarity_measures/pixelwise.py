@@ -212,7 +212,7 @@ def _quick_opposite(power: Array, power_pred: Array, product: Array) -> Array | 
     square = whole - np.square(product)
     exact = power.max(initial=0) * power_pred.max(initial=0) <= _EXACT
     if exact or np.all(square >= _CANCELLED * whole):
-        return np.sqrt(square, out=square)
+        return np.asarray(np.sqrt(square, out=square))
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from itertools import pairwise
 from typing import Any, Self
 
@@ -86,8 +87,9 @@ class FeatureSimilarity:
             limited = _limited(image, self.data_range)
             _add_to_cells(cells, limited, row, self.factor, scale)
         if block.valid is None:
-            cells = np.arange(row, min(tile.rows.stop, len(self.count) * self.factor)) // self.factor
-            pixels = self.factor * np.bincount(cells, minlength=len(self.count))
+            high = len(self.count)
+            cell = np.arange(row, min(tile.rows.stop, high * self.factor)) // self.factor
+            pixels = self.factor * np.bincount(cell, minlength=high)
             self.count += pixels.astype(self.count.dtype)[:, np.newaxis]
         else:
             _add_to_cells(
@@ -273,9 +275,9 @@ class JointStatistics:
         rows = tile.rows.grown(before, after, tile.shape[0])
         block = blanked(tile.cut(rows, tile.cols))
         core = tile.rows.within(rows.start)
+        images = to_8bit(block.org, self.data_range), to_8bit(block.pred, self.data_range)
         for band, edges in enumerate(self.edges):
-            org = to_8bit(block.org[:, :, band], self.data_range)
-            pred = to_8bit(block.pred[:, :, band], self.data_range)
+            org, pred = (np.ascontiguousarray(image[:, :, band]) for image in images)
             pairs = (org[core].astype(np.uint16) << 8) | pred[core]
             counted = pairs.ravel() if block.valid is None else pairs[block.valid[core]]
             self.histogram[band] += np.bincount(counted, minlength=256 * 256)
@@ -310,11 +312,15 @@ def information_similarity(joint: JointStatistics, ssim: Array) -> Array:
 def to_8bit(image: Array, data_range: float) -> Array:
     """Scale 0..data_range to 0..255, rounded and clipped, as uint8."""
     if image.dtype == np.uint8 and data_range == 255:
-        return np.ascontiguousarray(image)
+        return image
     if image.dtype in (np.uint8, np.uint16) and image.size > 2**16:
-        # Fewer values than pixels.
-        values = np.arange(np.iinfo(image.dtype).max + 1, dtype=np.float64)
-        return np.take(_to_8bit(values, data_range), image)
+        # Fewer values than pixels: OpenCV's float32 will do if it is right for each of them.
+        scale = partial(opencv().convertScaleAbs, alpha=255 / data_range)
+        values = np.arange(np.iinfo(image.dtype).max + 1, dtype=image.dtype)
+        exact = _to_8bit(values, data_range)
+        if np.array_equal(scale(values).ravel(), exact):
+            return np.asarray(scale(image.reshape(len(image), -1)).reshape(image.shape))
+        return np.take(exact, image)
     return _to_8bit(image, data_range)
 
 

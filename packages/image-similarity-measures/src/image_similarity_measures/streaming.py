@@ -391,21 +391,23 @@ class _Plan:
             if name == "issm":
                 self.joint = JointStatistics(bands, self.data_range)
 
-        # Those that work tile by tile, with the metric whose map they can fill ...
-        self.tiled: list[tuple[str, Accumulator]] = []
+        # Those that work tile by tile, with the metric whose map they can fill and the width of
+        # their tiles: SSIM computes in float32, UIQ in float64, SAM in pieces of its own ...
+        width = max(32, _TILE_SAMPLES // (_TILE_ROWS * min(bands, 4)))
+        self.tiled: list[tuple[str, Accumulator, int]] = []
         if self.angle is not None:
-            self.tiled.append(("sam", self.angle))
+            self.tiled.append(("sam", self.angle, 4 * width))
         for window, ssim in self.ssim.items():
-            self.tiled.append(("ssim" if window == options.ssim_window else "issm", ssim))
+            mapped = "ssim" if window == options.ssim_window else "issm"
+            self.tiled.append((mapped, ssim, width))
         if self.uiq is not None:
-            self.tiled.append(("uiq", self.uiq))
+            self.tiled.append(("uiq", self.uiq, max(32, width // 2)))
         # ... and those that are better off with whole strips.
         self.whole: list[Accumulator] = [
             a for a in (self.errors, self.fsim, self.joint) if a is not None
         ]
-        halos = [a.halo for a in self.whole] + [a.halo for _, a in self.tiled]
+        halos = [a.halo for a in self.whole] + [a.halo for _, a, _ in self.tiled]
         self.halo = max(h[0] for h in halos), max(h[1] for h in halos)
-        self.width = max(32, _TILE_SAMPLES // (_TILE_ROWS * min(bands, 4)))
 
     @property
     def divisible(self) -> bool:
@@ -446,7 +448,7 @@ class _Plan:
             name: np.empty(
                 (len(strip.rows), self.shape[1], 1 if name == "sam" else self.shape[2]), np.float32
             )
-            for name, _ in self.tiled
+            for name, _, _ in self.tiled
             if name in sinks
         }
 
@@ -464,9 +466,7 @@ class _Plan:
         for whole in self.whole:
             jobs.append(partial(whole.update, strip))
             into.append(None)
-        for name, accumulator in self.tiled:
-            # Without a halo to keep in the cache, fewer and larger tiles cost less.
-            width = self.width if any(accumulator.halo) else 4 * self.width
+        for name, accumulator, width in self.tiled:
             for tile in strip.split(_TILE_ROWS, width):
                 jobs.append(partial(part, name, accumulator, tile))
                 into.append(accumulator)

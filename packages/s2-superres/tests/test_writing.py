@@ -286,6 +286,51 @@ def test_full_disk_in_the_middle(tmp_path: Path, limit: int) -> None:
     nothing_left(tmp_path)
 
 
+KILLED = """
+import os, signal, sys
+import numpy as np
+from s2_superres import writing
+from s2_superres.grid import Grid
+
+spec = writing.RasterSpec(Grid("EPSG:32633", 0.0, 0.0, 600, 600), [writing.Layer("a")])
+with writing.RasterWriter(sys.argv[1], spec) as writer:
+    writer.write(0, 0, np.ones((1, 600, 600), "uint16"))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX locks")
+def test_the_next_run_clears_up_after_one_that_was_killed(tmp_path: Path) -> None:
+    """What nobody works in any more goes; what somebody works in stays."""
+    path = tmp_path / "out.tif"
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False, timeout=60)
+    (left,) = tmp_path.iterdir()
+    spec = RasterSpec(GRID, LAYERS)
+    with RasterWriter(path, spec) as first:
+        first.write(0, 0, image()[:, :6])
+        assert not left.exists()
+        (busy,) = tmp_path.iterdir()
+        with RasterWriter(path, spec) as second:
+            second.write(0, 0, image()[:, :6])
+            assert busy.exists()
+        path.unlink()
+    nothing_left(tmp_path, "out.tif")
+
+
+def test_a_disk_that_fills_up_is_told_before_the_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, before libtiff adds one of its own."""
+    writer = RasterWriter(tmp_path / "out.tif", RasterSpec(GRID, LAYERS))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(OutputError, match=r"out\.tif: the disk is full; make room"):
+        writer.write(0, 0, image()[:, :6])
+    writer.discard()
+    assert capfd.readouterr().err == ""
+    nothing_left(tmp_path)
+
+
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     """Cleaning up removes what the writer made and nothing beside it."""
     (tmp_path / ".out.tif-mine").mkdir()

@@ -26,7 +26,7 @@ from s2_superres.grid import Area, Bounds, Grid
 from s2_superres.pipeline import overlap
 from s2_superres.product import Product, open_product
 from s2_superres.radiometry import Radiometry
-from s2_superres.reading import ProductReader
+from s2_superres.reading import GDAL_CACHE, ProductReader
 from s2_superres.selection import WeightsFiles, choose_networks
 from s2_superres.windows import Plan, Window, plan
 from s2_superres.writing import Format, Layer, RasterSpec, RasterWriter, check_output
@@ -416,8 +416,14 @@ def compared(windows: Plan) -> Iterator[tuple[Window, bool]]:
 
 def _run_here(run: Prepared, store: Callable[[blocks.Result], None]) -> None:
     """Read and write alongside the network, in this process."""
+    import rasterio
+
     job = run.job
-    with ProductReader(run.product, run.area, run.sources) as reader:
+    # GDAL's cache is one for all threads, and by default a share of the machine's memory.
+    with (
+        rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE),
+        ProductReader(run.product, run.area, run.sources) as reader,
+    ):
         source = _ProductSource(reader)
 
         def load(item: tuple[Window, bool]) -> tuple[blocks.Block, bool]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from s2_superres.product import Product
 
 #: GDAL's own block cache, in bytes: the reader keeps what it needs itself.
-_GDAL_CACHE = 32 * 2**20
+GDAL_CACHE = 64 * 2**20
 #: OpenJPEG's words for a code stream that is not as it was written.
 _DAMAGE = re.compile(
     r"EOC|corrupt|truncat|not enough|too small|too large|invalid|fail|error|expected|missing",
@@ -155,7 +155,7 @@ class _BandSource:
         self.path = product.files[band.name]
         self.blocks: dict[tuple[int, int], NDArray[np.uint16]] = {}
         try:
-            with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE):
+            with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
                 self.dataset: Any = rasterio.open(self.path)
         except RasterioError as error:
             raise self._unreadable(str(error.__cause__ or error)) from None
@@ -206,7 +206,7 @@ class _BandSource:
         from rasterio.windows import Window
 
         try:
-            with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), complaints() as said:
+            with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), complaints() as said:
                 values: NDArray[np.uint16] = self.dataset.read(
                     1, window=Window(place.col, place.row, place.cols, place.rows)
                 )

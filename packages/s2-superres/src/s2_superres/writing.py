@@ -3,14 +3,14 @@
 The windows go, in any order, into an uncompressed raster in a hidden folder
 beside the output. When all are there, GDAL makes the cloud-optimised or tiled
 GeoTIFF of it, with overviews, which is then renamed: the output exists whole or
-not at all, and whatever ends the work early, the hidden folder goes away.
+not at all, and whatever ends the work early, the hidden folder goes away (see
+`s2_superres.scratch`).
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +24,7 @@ import numpy as np
 from s2_superres.complaints import complaints
 from s2_superres.errors import InputError, OutputError
 from s2_superres.grid import PIXEL, Grid
+from s2_superres.scratch import ScratchFolder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -175,9 +176,8 @@ class RasterWriter:
         self.spec = spec
         check_output(self.path, overwrite=spec.overwrite, nbytes=spec.nbytes)
         with self._explained():
-            self._scratch = Path(
-                tempfile.mkdtemp(prefix=f".{self.path.name[:80]}-", dir=self.path.parent)
-            )
+            self._folder = ScratchFolder(self.path)
+        self._scratch = self._folder.path
         try:
             with self._explained():
                 self._rehearse()
@@ -228,6 +228,7 @@ class RasterWriter:
                 f"{self.path}: {self.spec.dtype} {(len(self.spec.layers), grid.rows, grid.cols)}"
             )
         with self._explained():
+            self._check_room(values.nbytes)
             self._dataset.write(values, window=Window(col, row, cols, rows))
 
     def finish(self) -> None:
@@ -254,11 +255,7 @@ class RasterWriter:
         if dataset is not None:
             with suppress(Exception):
                 dataset.close()
-        # A thread of GDAL that was left behind may add a file while the folder is being emptied.
-        for _ in range(3):
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            if not self._scratch.exists():
-                break
+        self._folder.remove()
 
     def _rehearse(self) -> None:
         """Make a tiny output first: options that GDAL refuses must not cost hours of work."""
@@ -379,6 +376,15 @@ class RasterWriter:
                 f"{self.path}: cannot be written ({reason.splitlines()[0].strip()}){self._hint()}"
             ) from None
         self._check(said)
+
+    def _check_room(self, nbytes: int) -> None:
+        """Find out before libtiff does, which has words of its own for standard error."""
+        unwritten = min(_GDAL_CACHE, self.spec.nbytes)
+        if shutil.disk_usage(self._scratch).free < nbytes + unwritten:
+            raise OutputError(
+                f"{self.path}: the disk is full; make room in {self.path.parent}, "
+                "or choose another disk"
+            )
 
     def _check(self, said: list[str]) -> None:
         """Raise if one of GDAL's remarks tells of a write that failed."""

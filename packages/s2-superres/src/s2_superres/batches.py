@@ -21,6 +21,16 @@ Array = NDArray[np.float32]
 _AHEAD = 4
 #: Standard deviation of the entries of a random mix of bands.
 _SPECTRAL = 0.08
+#: Path radiance of the bands as a share of B01's, and its range there in scaled reflectance:
+#: about what molecules and thin haze add at the top of the atmosphere, little in the red edge.
+_PATH_RADIANCE = {
+    10: (0.55, 0.30, 0.15, 0.05),
+    20: (0.12, 0.08, 0.06, 0.04, 0.0, 0.0),
+    60: (1.0, 0.0),
+}
+_HAZE = (-0.02, 0.45)
+#: Range of the logarithm of the transmission of B01 and, where vapour absorbs, B09.
+_TRANSMISSION_60M = ((-0.25, 0.1), (-1.1, 0.2))
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,11 @@ class Sampling:
     spectral : float
         Share of patches whose bands are mixed a little, 10 m bands among themselves and
         target bands among themselves.
+    haze : float
+        Share of patches that get path radiance and, at 60 m, another column of water vapour:
+        what differs between the levels, and between skies.
+    l1c_weight : float
+        How many times as often L1C patches are drawn as others.
     place_exponent : float
         A place with n pixels is drawn in proportion to n to this power: 1 draws pixels
         alike, 0 draws places alike.
@@ -63,6 +78,8 @@ class Sampling:
     band_gain: float = 0.0
     mix: float = 0.0
     spectral: float = 0.0
+    haze: float = 0.0
+    l1c_weight: float = 1.0
     place_exponent: float = 0.6
 
 
@@ -95,6 +112,9 @@ class Sampler:
                 "--validation-share"
             )
         weights = place_weights(sets, sampling.place_exponent)
+        for each, scenes in zip(weights, self._scenes, strict=True):
+            for scene in scenes:
+                each[scene.name] *= sampling.l1c_weight if scene.level == "L1C" else 1.0
         total = sum(sum(each.values()) for each in weights)
         self._set_chances = [sum(each.values()) / total for each in weights]
         self._scene_chances = [
@@ -156,7 +176,20 @@ def _varied(arrays: list[Array], sampling: Sampling, rng: np.random.Generator) -
         if index == len(inputs) - 1:
             target = target @ matrix
     gain = np.float32(np.exp(rng.uniform(-1, 1) * sampling.gain))
-    return [array * gain for array in (*inputs, target)]
+    varied = [array * gain for array in (*inputs, target)]
+    return _under_haze(varied, rng) if rng.random() < sampling.haze else varied
+
+
+def _under_haze(arrays: list[Array], rng: np.random.Generator) -> list[Array]:
+    """Put a patch under another sky, alike in the inputs and the target."""
+    radiance = rng.uniform(*_HAZE)
+    vapour = np.exp([rng.uniform(*limits) for limits in _TRANSMISSION_60M]).astype(np.float32)
+    resolutions = (10, 20, 60)[: len(arrays) - 1]
+    hazy = []
+    for array, resolution in zip(arrays, (*resolutions, resolutions[-1]), strict=True):
+        clear = array * vapour if resolution == 60 else array
+        hazy.append(clear + np.float32(radiance) * np.array(_PATH_RADIANCE[resolution], np.float32))
+    return hazy
 
 
 def place_weights(sets: Sequence[PatchSet], exponent: float) -> list[dict[str, float]]:

@@ -376,13 +376,13 @@ def train(
         float | None, typer.Option(metavar="N", help="Instead of --steps.", show_default=False)
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(metavar="N", help="Patches per step.", show_default="16")
+        int | None, typer.Option(metavar="N", help="Patches per step.", show_default="4")
     ] = None,
     optimizer: Annotated[
         str | None, typer.Option(metavar="muon|adamw|nadam", show_default="muon")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(metavar="RATE", show_default="0.001")
+        float | None, typer.Option(metavar="RATE", show_default="0.0007")
     ] = None,
     schedule: Annotated[
         str | None, typer.Option(metavar="cosine|plateau", show_default="cosine")

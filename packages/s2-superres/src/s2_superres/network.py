@@ -47,6 +47,8 @@ class NetworkSpec:
         Whether the projection is the last layer.
     trained : bool
         False leaves the body out: the local regression alone (compact only).
+    grid : {10, 20}
+        Resolution of the body's grid in metres (compact only).
     """
 
     family: str
@@ -55,6 +57,7 @@ class NetworkSpec:
     blocks: int = 6
     consistent: bool = True
     trained: bool = True
+    grid: int = 20
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES or self.resolution not in (20, 60):
@@ -88,7 +91,7 @@ class NetworkSpec:
         wholly farther away (Chebyshev distance).
         """
         if self.family == "compact":
-            body = 2 * (2 * self.blocks + _BODY_HEAD_AND_TAIL) if self.trained else 0
+            body = self.grid // 10 * (2 * self.blocks + _BODY_HEAD_AND_TAIL) if self.trained else 0
             support = _injection_support(self.ratio) + body + 2
         else:
             support = 2 * self.blocks + _BODY_HEAD_AND_TAIL + 2 * self.ratio
@@ -121,7 +124,7 @@ def dsen2_spec(resolution: int, *, family: str = "dsen2", consistent: bool = Tru
 
 def compact_spec(resolution: int, *, consistent: bool = True) -> NetworkSpec:
     """Return the compact network."""
-    return NetworkSpec("compact", resolution, consistent=consistent)
+    return NetworkSpec("compact", resolution, features=64, consistent=consistent, grid=10)
 
 
 def _projection_support(ratio: int) -> int:
@@ -233,38 +236,42 @@ def _compact(spec: NetworkSpec, graph: _Graph, inputs: list[Any]) -> Any:
     def subtract(a: Any, b: Any, name: str) -> Any:
         return keras.layers.Subtract(name=name, dtype="float32")([a, b])
 
+    fold = spec.grid // 10
+
+    def folded(x: Any, name: str) -> Any:
+        return Fold(fold, name=name)(x) if fold > 1 else x
+
     def detail(x: Any, name: str) -> Any:
-        return Scale(_DETAIL_GAIN, name=name, dtype="float32")(Fold(2, name=f"{name}_fold")(x))
+        return Scale(_DETAIL_GAIN, name=name, dtype="float32")(folded(x, f"{name}_fold"))
 
     fine, measured = inputs[0], inputs[-1]
     interpolated = Upsample(spec.ratio, name="up")(measured)
+    guide = fine
+    half = interpolated
     if spec.resolution == 60:
-        guide = keras.layers.Concatenate(name="guide", dtype="float32")(
-            [fine, Upsample(2, name="up20")(inputs[1])]
-        )
-    else:
-        guide = fine
+        half = Upsample(2, name="up20")(inputs[1])
+        guide = keras.layers.Concatenate(name="guide", dtype="float32")([fine, half])
     base = Injection(spec.ratio, name="injection")([guide, measured])
     if not spec.trained:
         return base
     smooth = Upsample(2, name="up_smooth")(Degrade(2, name="smooth")(fine))
     stacked = [
-        Fold(2, name="fold")(fine),
-        inputs[1],
+        folded(fine, "fold"),
+        inputs[1] if fold > 1 else half,
         detail(subtract(fine, smooth, "fine_detail"), "fine_gain"),
         detail(subtract(base, interpolated, "injected_detail"), "injected_gain"),
     ]
     if spec.resolution == 60:
         modulated = Modulation(spec.ratio, name="modulation")([guide, measured])
         stacked += [
-            Fold(2, name="fold60")(interpolated),
+            folded(interpolated, "fold60"),
             detail(subtract(modulated, interpolated, "modulated_detail"), "modulated_gain"),
         ]
     stack = keras.layers.Concatenate(name="stack", dtype="float32")(stacked)
-    outputs = 4 * len(spec.bands)
+    outputs = fold**2 * len(spec.bands)
     y = graph.body(stack, outputs, kernel_initializer="zeros")
     skip = graph.conv(stack, outputs, "skip", kernel_initializer="zeros", dtype="float32")
     y = keras.layers.Add(name="tail_and_skip", dtype="float32")([y, skip])
     y = Scale(_OUTPUT_GAIN, name="output_gain", dtype="float32")(y)
-    y = Unfold(2, name="unfold")(y)
+    y = Unfold(fold, name="unfold")(y) if fold > 1 else y
     return keras.layers.Add(name="residual", dtype="float32")([base, y])

@@ -58,7 +58,7 @@ class TrainingConfig:
         Of the plateau schedule.
     ema : float
         Decay per step of the average of the weights that is validated and saved; 0 for none.
-    flips, gain, band_gain, mix, spectral, place_exponent
+    flips, gain, band_gain, mix, spectral, haze, l1c_weight, place_exponent
         See `batches.Sampling`.
     validate_every : int
         Steps between validations, which also write a checkpoint.
@@ -79,9 +79,9 @@ class TrainingConfig:
     precision: str = "bfloat16"
     steps: int = 20000
     epochs: float | None = None
-    batch: int = 16
+    batch: int = 4
     optimizer: str = "muon"
-    learning_rate: float = 1e-3
+    learning_rate: float = 7e-4
     body_ratio: float = 20.0
     weight_decay: float = 1e-4
     clip_norm: float = 1.0
@@ -95,6 +95,8 @@ class TrainingConfig:
     band_gain: float = 0.05
     mix: float = 0.0
     spectral: float = 0.0
+    haze: float = 0.0
+    l1c_weight: float = 1.0
     place_exponent: float = 0.6
     validate_every: int = 500
     validation_patches: int = 64
@@ -120,11 +122,11 @@ class TrainingConfig:
             "place_exponent",
         ):  # fmt: skip
             self._require(name, getattr(self, name) >= 0, "0 or more")
-        for name in ("learning_rate", "body_ratio"):
+        for name in ("learning_rate", "body_ratio", "l1c_weight"):
             self._require(name, getattr(self, name) > 0, "more than 0")
         self._require("epochs", self.epochs is None or self.epochs > 0, "more than 0")
         self._require("ema", 0 <= self.ema < 1, "0 or more and less than 1")
-        for name in ("mix", "spectral"):
+        for name in ("mix", "spectral", "haze"):
             self._require(name, 0 <= getattr(self, name) <= 1, "0 to 1")
 
     def _require(self, name: str, ok: bool, allowed: str) -> None:

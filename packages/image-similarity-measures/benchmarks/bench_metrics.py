@@ -117,6 +117,9 @@ ROWS: list[tuple[str, dict[str, float]]] = [
     ("fsim full size", {"0.3.6": 1}),
     ("issm", {"0.3.6": 4}),
 ]
+# Small images, where what each call costs beyond arithmetic shows.
+SMALL = 200
+SMALL_ROWS: list[tuple[str, dict[str, float]]] = [(what, {"0.3.6": 1}) for what, _ in ROWS]
 SLOW = {("0.3.6", "uiq"), ("0.3.6", "fsim"), ("0.3.6", "fsim full size")}
 
 
@@ -195,7 +198,9 @@ def race(
         yield name, min(cpu for cpu, _ in results[name]), results[name][-1][1]
 
 
-def compare_libraries(size: int, rounds: int, old_python: str | None) -> list[str]:
+def compare_libraries(
+    size: int, rows: list[tuple[str, dict[str, float]]], rounds: int, old_python: str | None
+) -> list[str]:
     """Return the table's lines."""
     lines = [
         f"{size} x {size} x 4, uint16; CPU seconds, peak memory in MiB of the process.",
@@ -207,7 +212,7 @@ def compare_libraries(size: int, rounds: int, old_python: str | None) -> list[st
         data = Path(folder) / "pair.npz"
         x, y = scene(size)
         np.savez(data, x=x, y=y)
-        for what, asked in ROWS:
+        for what, asked in rows:
             others = {name: sys.executable for name in asked if name != "0.3.6"}
             if old_python:
                 others["0.3.6"] = old_python
@@ -317,7 +322,9 @@ def main() -> None:
             folder.mkdir(parents=True, exist_ok=True)
             lines = compare_reading(args.size or 10980, folder)
     else:
-        lines = compare_libraries(args.size or 1024, args.rounds, args.old)
+        lines = compare_libraries(args.size or 1024, ROWS, args.rounds, args.old)
+        if args.old and not args.size:
+            lines += ["", *compare_libraries(SMALL, SMALL_ROWS, args.rounds, args.old)]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     text = "\n".join([*lines, "", f"Measured on {machine}, NumPy {np.__version__}.", ""])
     print(text)

@@ -207,6 +207,17 @@ class TestMaps:
             ism.compare(*PAIR, metrics="uiq", maps=tmp_path, progress=stop)
         assert list(tmp_path.iterdir()) == []
 
+    def test_an_error_takes_away_the_folders_made_for_maps(self, tmp_path: Path) -> None:
+        (tmp_path / "there").mkdir()
+
+        def stop(done: int, total: int) -> None:
+            raise KeyboardInterrupt
+
+        for folder in ("there", "new", "there/new/deep"):
+            with pytest.raises(KeyboardInterrupt):
+                ism.compare(*PAIR, metrics="uiq", maps=tmp_path / folder, progress=stop)
+        assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
+
 
 def test_rasters_elsewhere_are_compared_only_when_allowed(tmp_path: Path) -> None:
     image = pixels(PAIR[0])

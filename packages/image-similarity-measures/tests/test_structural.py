@@ -17,7 +17,7 @@ from image_similarity_measures import edges as edges_module
 from image_similarity_measures.edges import HIGH, LOW, StripEdges, edge_correlation
 from image_similarity_measures.images import ArrayPair
 from image_similarity_measures.phase import phase_congruency
-from image_similarity_measures.structural import FeatureSimilarity, JointStatistics
+from image_similarity_measures.structural import FeatureSimilarity, JointStatistics, to_8bit
 from image_similarity_measures.tiles import Span, Tile
 
 
@@ -247,6 +247,14 @@ def test_edges_near_invalid_pixels_do_not_count():
     ]
     assert results[0] == results[1]
     assert results[0] != edge_correlation([StripEdges.find(org, pred, None, slice(0, 60), 0)])
+
+
+@pytest.mark.parametrize("data_range", [255, 4095, 10000, 16383, 65535])
+def test_every_16_bit_value_is_rounded_to_the_nearest_8_bit_one(data_range):
+    """In float32, which is faster, 10000 would round two of them the other way."""
+    values = np.arange(2**17).astype("uint16").reshape(256, 256, 2)
+    expected = np.minimum(np.rint(values * (255 / data_range)), 255)
+    np.testing.assert_array_equal(to_8bit(values, data_range), expected)
 
 
 def test_images_without_edges_correlate_if_both_have_none():

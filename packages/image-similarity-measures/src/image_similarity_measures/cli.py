@@ -190,7 +190,10 @@ def score_files(
         refuse_existing(output, overwrite)
     progress = _Progress(wanted=not quiet and sys.stderr.isatty())
     compare: Callable[[Path, Path], Report]
+    holding: contextlib.AbstractContextManager[None] = progress
     if definitions is Definitions.legacy:
+        # It computes in one thread and tells no progress: nothing to hold Ctrl-C back for.
+        holding = contextlib.nullcontext()
         _refuse_with_legacy(
             {"--nodata": nodata, "--bands": bands, "--maps": maps, "--per-band": per_band or None}
         )
@@ -220,7 +223,7 @@ def score_files(
         with warnings.catch_warnings():
             # What they say is in the report's notes, or was asked for with --definitions.
             warnings.simplefilter("ignore")
-            with progress:
+            with holding:
                 reports.append(compare(first, second))
         if not quiet:
             for note in reports[-1].notes:

@@ -252,7 +252,7 @@ def _open_maps(
     stack: ExitStack, folder: PathLike, pair: _Pair, names: Sequence[str], overwrite: bool
 ) -> dict[str, MapSink]:
     from .maps import MapFile, map_paths
-    from .output import refuse_existing
+    from .output import no_empty_folder, refuse_existing
     from .rasters import Grid
 
     mapped = [name for name in names if registry.get(name).has_map]
@@ -266,6 +266,7 @@ def _open_maps(
     for path in paths.values():
         refuse_existing(path, overwrite)
     grid = pair.grid or Grid.unreferenced(*pair.source.shape[:2])
+    stack.enter_context(no_empty_folder(Path(folder)))
     return {
         name: stack.enter_context(
             MapFile(path, grid, title=registry.get(name).title, overwrite=overwrite)

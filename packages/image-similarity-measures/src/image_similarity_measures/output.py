@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import OutputError
@@ -23,6 +25,18 @@ def temporary_sibling(path: Path) -> Path:
     return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
 
 
+@contextlib.contextmanager
+def no_empty_folder(folder: Path) -> Iterator[None]:
+    """Take away again what of `folder` is made meanwhile and holds nothing at the end."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # something is in it, or it was never made
+            for path in made:
+                path.rmdir()
+
+
 def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
     """Write `text` as UTF-8 to a temporary sibling of `path` and rename it.
 
@@ -32,11 +46,14 @@ def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
         The file exists, or cannot be written; nothing is left behind.
     """
     refuse_existing(path, overwrite)
-    temporary = temporary_sibling(path)
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another place") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with no_empty_folder(path.parent):
+        temporary = temporary_sibling(path)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {path}: {error.strerror}; choose another place"
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -27,6 +27,10 @@ from s2_superres.windows import Plan, Window
 Predictions = dict[int, Prediction]
 
 
+#: The tile that suits each family of networks.
+TILES = {"compact": 780, "dsen2": 636, "vdsen2": 512}
+
+
 class Source(Protocol):
     """Something to read bands from: a product or arrays."""
 
@@ -264,10 +268,10 @@ def widest(networks: Sequence[Network]) -> int:
 def tile_for(networks: Sequence[Network], tile: int | None) -> int:
     """Return the tile asked for, or one that suits the networks.
 
-    A network on the 20 m grid takes a quarter of the memory for the same tile,
-    and has the wider halo: it gets the larger one.
+    As large as a run in float32 stays below 2 GiB with: a larger window wastes
+    less on its halo. A network on the 20 m grid takes a quarter of the memory of
+    one on the 10 m grid for the same tile.
     """
     if tile is not None:
         return tile
-    compact = all(network.load().spec.family == "compact" for network in networks)
-    return 780 if compact else 512
+    return min(TILES[network.load().spec.family] for network in networks)

@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 
 Format = Literal["cog", "gtiff"]
 #: GDAL's block cache while overviews are made, in bytes.
-_GDAL_CACHE = 256 * 2**20
-#: The finished file beside the uncompressed one, of which it is this part at most.
-_HEADROOM = 1.0
+_GDAL_CACHE = 128 * 2**20
+#: The uncompressed file and the finished one beside it, both with overviews.
+_HEADROOM = 2 * 4 / 3
 _BLOCK = 512
+#: With one of these creation options the COG driver makes the overviews, as it is told.
+_DRIVERS_OVERVIEWS = {"OVERVIEWS", "OVERVIEW_COUNT", "OVERVIEW_RESAMPLING", "RESAMPLING"}
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def check_output(path: str | Path, *, overwrite: bool, nbytes: int = 0) -> None:
         raise OutputError(f"{path}: the folder {folder} does not exist; make it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} cannot be written to; choose another")
-    needed, free = int(nbytes * (1 + _HEADROOM)), shutil.disk_usage(folder).free
+    needed, free = int(nbytes * _HEADROOM), shutil.disk_usage(folder).free
     if needed > free:
         raise OutputError(
             f"{path}: needs up to {needed / 1e9:.2f} GB in {folder} while it is written, and "
@@ -315,10 +317,13 @@ class RasterWriter:
             defaults = {"LEVEL": "1", "PREDICTOR": "YES", "OVERVIEW_RESAMPLING": "AVERAGE",
                         "BLOCKSIZE": str(_BLOCK)}  # fmt: skip
             driver = "COG"
+            own_overviews = not _DRIVERS_OVERVIEWS & set(spec.options)
         else:
             defaults = {"ZLEVEL": "1", "PREDICTOR": "3" if floating else "2", "TILED": "YES",
-                        "BLOCKXSIZE": str(_BLOCK), "BLOCKYSIZE": str(_BLOCK)}  # fmt: skip
+                        "BLOCKXSIZE": str(_BLOCK), "BLOCKYSIZE": str(_BLOCK),
+                        "COPY_SRC_OVERVIEWS": "YES"}  # fmt: skip
             driver = "GTiff"
+            own_overviews = True
         chosen = {**options, **defaults, **spec.options}
         if "COMPRESS" in spec.options:
             # A level and a predictor are meant for one compression only.
@@ -330,9 +335,10 @@ class RasterWriter:
             if spec.options["COMPRESS"].upper() in ("LZW", "ZSTD", "DEFLATE"):
                 chosen.setdefault("PREDICTOR", defaults["PREDICTOR"])
         with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), complaints() as said:
+            if own_overviews:
+                # Twice as fast as the driver, which goes by way of a compressed file.
+                self._add_overviews(source)
             copy(source, target, driver=driver, **chosen)
-            if spec.format == "gtiff":
-                self._add_overviews(target)
         for text in said:
             if "does not support" in text or "unexpected value" in text:
                 raise OutputError(f"{self.path}: {text}; correct --co")

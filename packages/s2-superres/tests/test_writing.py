@@ -124,6 +124,14 @@ def test_smallest_output(tmp_path: Path) -> None:
     assert cog_validate(tmp_path / "out.tif", quiet=True)[0]
 
 
+@pytest.mark.parametrize("format", ["cog", "gtiff"])
+def test_a_whole_tile_passes_the_rehearsal(tmp_path: Path, format: str) -> None:
+    """What is tried out on a few pixels is fit for them, however large the output."""
+    spec = RasterSpec(Grid("EPSG:32633", 3e5, 62e5, 10980, 10980), LAYERS, format=format)  # type: ignore[arg-type]
+    RasterWriter(tmp_path / "out.tif", spec).discard()
+    nothing_left(tmp_path)
+
+
 def test_failure_leaves_nothing(tmp_path: Path) -> None:
     """An exception among the windows removes everything, and keeps the file that was there."""
     (tmp_path / "out.tif").write_text("old")

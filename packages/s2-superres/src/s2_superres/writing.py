@@ -348,12 +348,11 @@ class RasterWriter:
         import rasterio
         from rasterio.enums import Resampling
 
-        side = max(self.spec.grid.rows, self.spec.grid.cols)
-        factors: list[int] = []
-        while side / 2 ** len(factors) > _BLOCK:
-            factors.append(2 ** (len(factors) + 1))
-        if factors:
-            with rasterio.open(path, "r+") as dataset:
+        with rasterio.open(path, "r+") as dataset:
+            factors: list[int] = []
+            while max(dataset.shape) / 2 ** len(factors) > _BLOCK:
+                factors.append(2 ** (len(factors) + 1))
+            if factors:
                 dataset.build_overviews(factors, Resampling.average)
 
     def _verify(self, path: Path) -> None:

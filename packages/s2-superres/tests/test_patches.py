@@ -50,7 +50,7 @@ def places(
     """Whole inputs, degraded from the target's pixel `shift` on."""
     ratio = resolution // 10
     rows, cols = (
-        (n // ratio**2 * ratio**2 - ratio * s) // ratio**2 * ratio**2
+        (n - ratio * s) // ratio**2 * ratio**2
         for n, s in zip(arrays["b10"].shape[1:], shift, strict=True)
     )
     inputs = {}

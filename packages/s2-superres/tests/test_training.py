@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def test_batches_depend_on_seed_and_step_alone(data: Path) -> None:
     assert not np.array_equal(changed.target, wanted[0].target)
 
 
-@pytest.mark.parametrize("name", ["flips", "gain", "band_gain", "mix", "spectral"])
+@pytest.mark.parametrize("name", ["flips", "gain", "band_gain", "mix", "spectral", "haze"])
 def test_what_is_augmented_is_still_a_pair(data: Path, name: str) -> None:
     """The last input is the target degraded, whatever was done to both: every step of it is
     linear or symmetric."""
@@ -107,6 +108,41 @@ def test_what_is_augmented_is_still_a_pair(data: Path, name: str) -> None:
     assert np.abs(difference).max() < 4
     plain = Sampler([PatchSet(data)], replace(sampling, **{name: 0})).batch(0)
     assert not np.array_equal(plain.target, batch.target)
+
+
+def test_another_sky_dims_and_brightens_the_60m_bands_alike(crops: Path, tmp_path: Path) -> None:
+    data = cut(crops, tmp_path / "p", 60, 12)
+    clear, hazy = (
+        Sampler([PatchSet(data)], Sampling(1, seed=0, flips=False, haze=share))
+        for share in (0.0, 1.0)
+    )
+    for step in range(6):
+        plain, changed = clear.batch(step), hazy.batch(step)
+        assert not np.array_equal(plain.inputs[0], changed.inputs[0])
+        # One gain and one offset per band.
+        for band in (0, 1):
+            before, after = (batch.target[..., band] for batch in (plain, changed))
+            slope, offset = np.polyfit(before.ravel(), after.ravel(), 1)
+            np.testing.assert_allclose(after, slope * before + offset, atol=1e-4)
+            before, after = (batch.inputs[-1][..., band] for batch in (plain, changed))
+            np.testing.assert_allclose(after, slope * before + offset, atol=1e-4)
+
+
+def test_l1c_is_drawn_as_often_as_asked(crops: Path, tmp_path: Path) -> None:
+    shutil.copy(crops / "L2A_hill.npz", tmp_path / "L1C_hill.npz")
+    shutil.copy(crops / "L2A_lake.npz", tmp_path / "L2A_lake.npz")
+    data = cut_patches(
+        sorted(tmp_path.glob("*.npz")),
+        tmp_path / "p",
+        PatchSettings(20, 12, 30),
+        CutOptions(Split(share=0), mixed_levels=True),
+    )
+    bright = np.asarray(data.maps["L1C_hill"]["target"])
+    known = {patch.tobytes() for patch in bright.astype(np.float32) / np.float32(2000)}
+    sampling = Sampling(400, seed=0, flips=False, l1c_weight=3.0, place_exponent=0.0)
+    drawn = Sampler([data], sampling).batch(0)
+    share = np.mean([target.tobytes() in known for target in drawn.target])
+    assert share == pytest.approx(0.75, abs=0.08)
 
 
 def test_validation_places_are_never_trained_on(data: Path) -> None:

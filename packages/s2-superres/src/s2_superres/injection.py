@@ -11,7 +11,6 @@ pixel does not depend on how an image is cut into windows.
 
 from __future__ import annotations
 
-import numpy as np
 from keras import ops
 
 from s2_superres.operators import (
@@ -22,7 +21,14 @@ from s2_superres.operators import (
     space_to_depth,
     upsample,
 )
-from s2_superres.taps import WINDOW_RADIUS, WINDOW_SIGMA, smoothing_taps
+from s2_superres.taps import (
+    VAPOUR_RADIUS,
+    VAPOUR_SIGMA,
+    WINDOW_RADIUS,
+    WINDOW_SIGMA,
+    gaussian_taps,
+    smoothing_taps,
+)
 
 #: Ridge: a share of the mean variance of the guides per ratio (ten guides at 60 m need
 #: less than four at 20 m), and a floor in (DN / 2000)^2 that stands for two DN of noise.
@@ -60,9 +66,7 @@ def inject(guide: Tensor, coarse: Tensor, ratio: int) -> Tensor:
 def _regress(x: Tensor, y: Tensor, ridge_share: float) -> list[Tensor]:
     """Solve the windowed normal equations; one (batch, rows, cols, bands) per guide."""
     n = x.shape[-1]
-    offsets = np.arange(-WINDOW_RADIUS, WINDOW_RADIUS + 1)
-    taps = np.exp(-0.5 * (offsets / WINDOW_SIGMA) ** 2)
-    taps /= taps.sum()
+    taps = gaussian_taps(WINDOW_SIGMA, WINDOW_RADIUS)
     pairs = [(i, j) for i in range(n) for j in range(i + 1)]
     products = [x[..., i : i + 1] * x[..., j : j + 1] for i, j in pairs]
     products += [x[..., i : i + 1] * y for i in range(n)]
@@ -121,3 +125,33 @@ def modulate(guide: Tensor, coarse: Tensor, ratio: int) -> Tensor:
     fine = ops.concatenate([guide[..., i : i + 1] for i in _LIKEST_60M], -1) + _DARK
     share = ops.clip((coarse + _DARK) / ops.maximum(degrade(fine, ratio), _DARK), 0.0, 4.0)
     return fine * upsample(share, ratio) - _DARK
+
+
+#: The least and greatest share of B8A's reflectance that B09 is taken to have.
+_SHARES = (0.03, 2.0)
+
+
+def vapour_share(guide: Tensor, coarse: Tensor, ratio: int) -> Tensor:
+    """How bright the 60 m bands are beside their neighbours: B09 against B8A, in a window.
+
+    Water vapour dims B09, and only B09, by a factor that varies smoothly in space and greatly
+    between scenes, a tenth to a half at the top of the atmosphere. Divided by its share, B09 looks
+    the same under any sky, and so it does to a network; the result is multiplied by it again.
+
+    Parameters
+    ----------
+    guide : tensor, shape (batch, rows, cols, 10)
+    coarse : tensor, shape (batch, rows / ratio, cols / ratio, 2)
+    ratio : int
+
+    Returns
+    -------
+    tensor, shape (batch, rows / ratio, cols / ratio, 2)
+        1 for B01.
+    """
+    neighbour = _LIKEST_60M[1]
+    dry = degrade(guide[..., neighbour : neighbour + 1], ratio) + _DARK
+    wet = coarse[..., 1:2] + _DARK / 2
+    means = blur(ops.concatenate([wet, dry], -1), gaussian_taps(VAPOUR_SIGMA, VAPOUR_RADIUS))
+    share = ops.clip(means[..., :1] / ops.maximum(means[..., 1:], _DARK), *_SHARES)
+    return ops.concatenate([ops.ones_like(share), share], -1)

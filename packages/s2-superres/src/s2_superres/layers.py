@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from s2_superres import operators
-from s2_superres.injection import inject, modulate
+from s2_superres.injection import inject, modulate, vapour_share
 from s2_superres.operators import Tensor
 
 #: Batch, rows, columns, channels; None where it is free.
@@ -43,26 +43,6 @@ class Upsample(_Fixed):
 
     def compute_output_shape(self, shape: Shape) -> Shape:
         return _scaled(shape, lambda size: size * self.ratio, shape[-1])
-
-
-class Fold(_Fixed):
-    """Space to depth."""
-
-    def call(self, x: Tensor) -> Tensor:
-        return operators.space_to_depth(x, self.ratio)
-
-    def compute_output_shape(self, shape: Shape) -> Shape:
-        return _scaled(shape, lambda size: size // self.ratio, (shape[-1] or 0) * self.ratio**2)
-
-
-class Unfold(_Fixed):
-    """Depth to space."""
-
-    def call(self, x: Tensor) -> Tensor:
-        return operators.depth_to_space(x, self.ratio)
-
-    def compute_output_shape(self, shape: Shape) -> Shape:
-        return _scaled(shape, lambda size: size * self.ratio, (shape[-1] or 0) // self.ratio**2)
 
 
 class Degrade(_Fixed):
@@ -112,6 +92,26 @@ class Modulation(_Fixed):
     def compute_output_shape(self, shape: list[Shape]) -> Shape:
         fine, coarse = shape
         return (*fine[:3], coarse[-1])
+
+
+class VapourShare(_Fixed):
+    """What water vapour leaves of the coarse bands: inputs (guide, coarse)."""
+
+    def call(self, x: list[Tensor]) -> Tensor:
+        return vapour_share(x[0], x[1], self.ratio)
+
+    def compute_output_shape(self, shape: list[Shape]) -> Shape:
+        return shape[1]
+
+
+class Divide(keras.layers.Layer):
+    """The first input divided by the second."""
+
+    def call(self, x: list[Tensor]) -> Tensor:
+        return x[0] / x[1]
+
+    def compute_output_shape(self, shape: list[Shape]) -> Shape:
+        return shape[0]
 
 
 class Consistent(_Fixed):

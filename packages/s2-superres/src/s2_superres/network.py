@@ -6,8 +6,7 @@ in band-last order, and return the sharpened bands at 10 m in the same scale.
 dsen2, vdsen2
     Lanaras et al. 2018 (arXiv 1803.04271): a residual network on the 10 m grid.
 compact
-    A residual network on the 20 m grid, with the 10 m bands folded into channels:
-    the same depth and width for a quarter of the operations. The untrained
+    The same body half as wide, for a quarter of the operations. The untrained
     regression of `s2_superres.injection` is its base and one of its inputs.
 
 A last layer may make the result consistent with the measured band, see
@@ -23,7 +22,7 @@ from typing import Any
 from s2_superres.bands import BANDS_20M, BANDS_60M, Band
 from s2_superres.degradation import degradation_taps, projection_taps
 from s2_superres.errors import WeightsError
-from s2_superres.taps import WINDOW_RADIUS, smoothing_taps
+from s2_superres.taps import VAPOUR_RADIUS, WINDOW_RADIUS, smoothing_taps
 
 FAMILIES = ("compact", "dsen2", "vdsen2")
 PRECISIONS = ("float32", "bfloat16")
@@ -47,8 +46,6 @@ class NetworkSpec:
         Whether the projection is the last layer.
     trained : bool
         False leaves the body out: the local regression alone (compact only).
-    grid : {10, 20}
-        Resolution of the body's grid in metres (compact only).
     """
 
     family: str
@@ -57,7 +54,6 @@ class NetworkSpec:
     blocks: int = 6
     consistent: bool = True
     trained: bool = True
-    grid: int = 20
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES or self.resolution not in (20, 60):
@@ -84,6 +80,11 @@ class NetworkSpec:
         return BANDS_20M if self.resolution == 20 else BANDS_60M
 
     @property
+    def evens_vapour(self) -> bool:
+        """Whether it sees B09 as if no water vapour dimmed it, see `injection.vapour_share`."""
+        return self.family == "compact" and self.resolution == 60 and self.trained
+
+    @property
     def halo(self) -> int:
         """Support of the network in 10 m pixels, rounded up to a multiple of 6.
 
@@ -91,8 +92,10 @@ class NetworkSpec:
         wholly farther away (Chebyshev distance).
         """
         if self.family == "compact":
-            body = self.grid // 10 * (2 * self.blocks + _BODY_HEAD_AND_TAIL) if self.trained else 0
+            body = 2 * self.blocks + _BODY_HEAD_AND_TAIL if self.trained else 0
             support = _injection_support(self.ratio) + body + 2
+            if self.evens_vapour:
+                support += self.ratio * (VAPOUR_RADIUS + 1)
         else:
             support = 2 * self.blocks + _BODY_HEAD_AND_TAIL + 2 * self.ratio
         if self.consistent:
@@ -124,7 +127,7 @@ def dsen2_spec(resolution: int, *, family: str = "dsen2", consistent: bool = Tru
 
 def compact_spec(resolution: int, *, consistent: bool = True) -> NetworkSpec:
     """Return the compact network."""
-    return NetworkSpec("compact", resolution, features=64, consistent=consistent, grid=10)
+    return NetworkSpec("compact", resolution, features=64, consistent=consistent)
 
 
 def _projection_support(ratio: int) -> int:
@@ -199,8 +202,8 @@ class _Graph:
         options = {"kernel_initializer": "he_uniform", "dtype": self.policy, **options}
         return keras.layers.Conv2D(features, 3, padding="same", name=name, **options)(x)
 
-    def body(self, x: Any, outputs: int, **tail: Any) -> Any:
-        """Head, residual blocks scaled by 0.1, tail; the tail stays in float32."""
+    def body(self, x: Any, outputs: int) -> Any:
+        """Head, residual blocks scaled by 0.1, tail; the tail starts at 0 and is in float32."""
         import keras
 
         from s2_superres.layers import Scale
@@ -211,7 +214,7 @@ class _Graph:
             y = self.conv(y, self.spec.features, f"block{i}_conv2")
             y = Scale(0.1, name=f"block{i}_scale", dtype=self.policy)(y)
             x = keras.layers.Add(name=f"block{i}", dtype=self.policy)([x, y])
-        return self.conv(x, outputs, "tail", dtype="float32", **tail)
+        return self.conv(x, outputs, "tail", dtype="float32", kernel_initializer="zeros")
 
 
 #: Details are small beside reflectances: bring them to the same order for the body.
@@ -225,53 +228,55 @@ def _compact(spec: NetworkSpec, graph: _Graph, inputs: list[Any]) -> Any:
 
     from s2_superres.layers import (
         Degrade,
-        Fold,
+        Divide,
         Injection,
         Modulation,
         Scale,
-        Unfold,
         Upsample,
+        VapourShare,
     )
 
     def subtract(a: Any, b: Any, name: str) -> Any:
         return keras.layers.Subtract(name=name, dtype="float32")([a, b])
 
-    fold = spec.grid // 10
-
-    def folded(x: Any, name: str) -> Any:
-        return Fold(fold, name=name)(x) if fold > 1 else x
-
     def detail(x: Any, name: str) -> Any:
-        return Scale(_DETAIL_GAIN, name=name, dtype="float32")(folded(x, f"{name}_fold"))
+        return Scale(_DETAIL_GAIN, name=name, dtype="float32")(x)
 
     fine, measured = inputs[0], inputs[-1]
-    interpolated = Upsample(spec.ratio, name="up")(measured)
     guide = fine
-    half = interpolated
     if spec.resolution == 60:
         half = Upsample(2, name="up20")(inputs[1])
         guide = keras.layers.Concatenate(name="guide", dtype="float32")([fine, half])
+    if spec.evens_vapour:
+        share = VapourShare(spec.ratio, name="vapour_share")([guide, measured])
+        measured = Divide(name="evened", dtype="float32")([measured, share])
+    interpolated = Upsample(spec.ratio, name="up")(measured)
+    if spec.resolution == 20:
+        half = interpolated
     base = Injection(spec.ratio, name="injection")([guide, measured])
     if not spec.trained:
         return base
     smooth = Upsample(2, name="up_smooth")(Degrade(2, name="smooth")(fine))
     stacked = [
-        folded(fine, "fold"),
-        inputs[1] if fold > 1 else half,
+        fine,
+        half,
         detail(subtract(fine, smooth, "fine_detail"), "fine_gain"),
         detail(subtract(base, interpolated, "injected_detail"), "injected_gain"),
     ]
     if spec.resolution == 60:
         modulated = Modulation(spec.ratio, name="modulation")([guide, measured])
         stacked += [
-            folded(interpolated, "fold60"),
+            interpolated,
             detail(subtract(modulated, interpolated, "modulated_detail"), "modulated_gain"),
         ]
     stack = keras.layers.Concatenate(name="stack", dtype="float32")(stacked)
-    outputs = fold**2 * len(spec.bands)
-    y = graph.body(stack, outputs, kernel_initializer="zeros")
+    outputs = len(spec.bands)
+    y = graph.body(stack, outputs)
     skip = graph.conv(stack, outputs, "skip", kernel_initializer="zeros", dtype="float32")
     y = keras.layers.Add(name="tail_and_skip", dtype="float32")([y, skip])
     y = Scale(_OUTPUT_GAIN, name="output_gain", dtype="float32")(y)
-    y = Unfold(fold, name="unfold")(y) if fold > 1 else y
-    return keras.layers.Add(name="residual", dtype="float32")([base, y])
+    y = keras.layers.Add(name="residual", dtype="float32")([base, y])
+    if spec.evens_vapour:
+        fine_share = Upsample(spec.ratio, name="up_share")(share)
+        y = keras.layers.Multiply(name="under_vapour", dtype="float32")([y, fine_share])
+    return y

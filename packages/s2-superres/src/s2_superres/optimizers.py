@@ -48,6 +48,9 @@ class Muon(keras.optimizers.Optimizer):
         How many times `learning_rate` the body's kernels move.
     body : str
         What the path of a variable contains if it belongs to the body.
+    tail_ratio : float
+        How many times the rate the last layer moves: a step moves each of its outputs by about
+        the rate times the features that it sums, which is much where the output is small.
     momentum : float
         Of the body's kernels, in Nesterov's form.
     beta_1, beta_2, epsilon : float
@@ -62,6 +65,7 @@ class Muon(keras.optimizers.Optimizer):
         *,
         body_ratio: float = 20.0,
         body: str = "block",
+        tail_ratio: float = 1.0,
         momentum: float = 0.95,
         beta_1: float = 0.9,
         beta_2: float = 0.99,
@@ -71,6 +75,7 @@ class Muon(keras.optimizers.Optimizer):
     ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.body_ratio, self.body, self.momentum = body_ratio, body, momentum
+        self.tail_ratio = tail_ratio
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def is_body(self, variable: Any) -> bool:
@@ -82,6 +87,7 @@ class Muon(keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(variables)
+        self._is_tail = ["tail" in variable.path for variable in variables]
         self._first, self._second = [], []
         for variable in variables:
             self._first.append(self.add_variable_from_reference(variable, name="first"))
@@ -104,6 +110,8 @@ class Muon(keras.optimizers.Optimizer):
             update = ops.reshape(orthogonalize(matrix), variable.shape)
             self.assign_sub(variable, self.body_ratio * scale * rate * update)
             return
+        if self._is_tail[index]:
+            rate = rate * self.tail_ratio
         step = ops.cast(self.iterations + 1, variable.dtype)
         self.assign(first, self.beta_1 * first + (1 - self.beta_1) * gradient)
         self.assign(second, self.beta_2 * second + (1 - self.beta_2) * ops.square(gradient))
@@ -113,5 +121,7 @@ class Muon(keras.optimizers.Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
-        names = ("body_ratio", "body", "momentum", "beta_1", "beta_2", "epsilon")
+        names = (
+            "body_ratio", "body", "tail_ratio", "momentum", "beta_1", "beta_2", "epsilon"
+        )  # fmt: skip
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -13,6 +13,15 @@ from s2_superres.degradation import degradation_taps
 #: The Gaussian window in coarse pixels, and where it is cut.
 WINDOW_SIGMA = 2.0
 WINDOW_RADIUS = 6
+#: The window in which the share of B09 that water vapour leaves is measured, likewise.
+VAPOUR_SIGMA = 1.0
+VAPOUR_RADIUS = 2
+
+
+def gaussian_taps(sigma: float, radius: int) -> NDArray[np.float64]:
+    """A Gaussian, cut at a radius, that sums to 1."""
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return np.asarray(taps / taps.sum())
 
 
 def bilinear_taps(ratio: int) -> NDArray[np.float64]:

@@ -38,6 +38,8 @@ from s2_superres.weights import apply_weights, load_weights, save_weights, varia
 CONFIG, CHECKPOINT, BEST, LAST = "config.json", "checkpoint.npz", "best.npz", "last.npz"
 #: Steps between updates of the weights' average, which lives outside the graph.
 _AVERAGE_EVERY = 4
+#: How much slower than other layers the last one of DSen2 learns with Muon.
+_TAIL_RATIO = 1 / 16
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -453,7 +455,9 @@ def _optimizer(config: TrainingConfig) -> Any:
 
     rate, clip = config.learning_rate, config.clip_norm or None
     if config.optimizer == "muon":
-        return Muon(rate, body_ratio=config.body_ratio)
+        # The compact network scales its output down itself.
+        tail_ratio = 1.0 if config.network == "compact" else _TAIL_RATIO
+        return Muon(rate, body_ratio=config.body_ratio, tail_ratio=tail_ratio)
     if config.optimizer == "adamw":
         return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, clipnorm=clip)
     return keras.optimizers.Nadam(rate, clipnorm=clip)

@@ -55,7 +55,7 @@ class SceneFacts:
     source : str
         File name of the source.
     shape : tuple of int
-        Target rows and columns.
+        Target rows and columns; `ShiftedScene` cuts them to multiples of the ratio.
     """
 
     name: str
@@ -275,7 +275,7 @@ class CropScene:
         self.factors = dict.fromkeys(input_resolutions(resolution), ratio)
         if self._all_at_60m:
             self.factors = {10: 1, 20: 2, 60: 6}
-        rows, cols = (size // ratio * ratio for size in arrays[resolution].shape[1:])
+        rows, cols = arrays[resolution].shape[1:]
         prefix = path.stem[:3] if path.stem[:3] in ("L1C", "L2A") else "unknown"
         level, split = index.get("level") or prefix, index.get("split")
         self.facts = SceneFacts(

@@ -69,9 +69,7 @@ def find(target: NDArray[Any], patch: NDArray[Any]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("sigma", [None, 1.7])
-@pytest.mark.parametrize(
-    ("resolution", "size", "shape"), [(20, 8, (13, 15)), (60, 12, (37, 44))]
-)
+@pytest.mark.parametrize(("resolution", "size", "shape"), [(20, 8, (13, 15)), (60, 12, (37, 44))])
 def test_patches_are_cut_from_the_whole_degraded_scene(
     tmp_path: Path, resolution: int, size: int, shape: tuple[int, int], sigma: float | None
 ) -> None:

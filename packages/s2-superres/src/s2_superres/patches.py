@@ -382,7 +382,11 @@ def lattice_shifts(settings: PatchSettings, shape: tuple[int, int]) -> list[tupl
     every = [(r, c) for r in range(ratio) for c in range(ratio)]
     # Far from each other first; those that would leave no room for a patch are left out.
     every.sort(key=lambda shift: ((shift[0] + ratio * shift[1]) * 7) % ratio**2)
-    fit = [s for s in every if all((n - k) // ratio * ratio >= size for n, k in zip(shape, s, strict=True))]
+    fit = [
+        s
+        for s in every
+        if all((n - k) // ratio * ratio >= size for n, k in zip(shape, s, strict=True))
+    ]
     return fit[: max(1, wanted)]
 
 

@@ -2,6 +2,7 @@
 
 Run from a checkout, with the package installed:
 ``python scripts/ship_weights.py RUN/best.npz compact_20m.npz --levels L1C L2A --default``.
+The settings of the run go beside them, as compact_20m.json: ``train --config`` repeats it.
 Values are stored in half precision; the index holds the SHA-256 that
 `s2_superres.weights.find_weights` checks.
 """
@@ -28,6 +29,8 @@ def main() -> None:
     SHIPPED.mkdir(parents=True, exist_ok=True)
     target = SHIPPED / options.name
     save_weights(target, weights.spec, weights.arrays, weights.metadata)
+    recipe = json.dumps(weights.metadata["recipe"], indent=1)
+    target.with_suffix(".json").write_text(recipe + "\n")
 
     index_file = SHIPPED / "index.json"
     index = json.loads(index_file.read_text()) if index_file.exists() else {}

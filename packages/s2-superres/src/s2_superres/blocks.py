@@ -28,7 +28,7 @@ Predictions = dict[int, Prediction]
 
 
 #: The tile that suits each family of networks.
-TILES = {"compact": 780, "dsen2": 636, "vdsen2": 512}
+TILES = {"compact": 720, "dsen2": 636, "vdsen2": 512}
 
 
 class Source(Protocol):
@@ -269,8 +269,7 @@ def tile_for(networks: Sequence[Network], tile: int | None) -> int:
     """Return the tile asked for, or one that suits the networks.
 
     As large as a run in float32 stays below 2 GiB with: a larger window wastes
-    less on its halo. A network on the 20 m grid takes a quarter of the memory of
-    one on the 10 m grid for the same tile.
+    less on its halo.
     """
     if tile is not None:
         return tile

@@ -173,7 +173,7 @@ def predict(
         typer.Option(
             metavar="PIXELS",
             help="Side of a window; smaller takes less memory, larger is faster.",
-            show_default="780, 636 for dsen2, 512 for vdsen2",
+            show_default="720, 636 for dsen2, 512 for vdsen2",
         ),
     ] = None,
     threads: Annotated[

@@ -73,6 +73,7 @@ def card(weights: Weights, file: Path, document: Mapping[str, Any]) -> str:
         "Projection": "yes, part of its training" if spec.consistent else "not in its training",
         "File": f"`{file.name}`, {file.stat().st_size / 1e6:.1f} MB",
         "SHA-256": f"`{weights.sha256}`",
+        "On the sample": sample_score(file),
     }
     parts = [
         f"## {weights.name}\n",
@@ -83,6 +84,12 @@ def card(weights: Weights, file: Path, document: Mapping[str, Any]) -> str:
         training(metadata),
     ]
     return "\n".join(parts)
+
+
+def sample_score(file: Path) -> str:
+    """Return the RMSE on the product that ships, which a test repeats."""
+    score = shipped_index().get(file.name, {}).get("sample_rmse")
+    return "" if score is None else f"{score:.1f} DN; its scene, not its area, was trained on"
 
 
 def levels(file: Path, metadata: Mapping[str, Any]) -> list[str]:

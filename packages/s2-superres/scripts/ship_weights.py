@@ -13,6 +13,10 @@ import argparse
 import json
 from pathlib import Path
 
+from s2_superres.methods import choose_methods
+from s2_superres.sample import sample_path
+from s2_superres.scenes import read_scene
+from s2_superres.validation import Settings, validate
 from s2_superres.weights import SHIPPED, file_hash, load_weights, save_weights
 
 
@@ -43,9 +47,18 @@ def main() -> None:
         "resolution": weights.spec.resolution,
         "levels": options.levels,
         "default": options.default,
+        "sample_rmse": score_on_sample(target, weights.spec.resolution),
         "sha256": file_hash(target),
     }
     index_file.write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+
+
+def score_on_sample(weights: Path, resolution: int) -> float:
+    """Return the RMSE in DN, mean over bands, on the product that ships."""
+    methods = choose_methods(resolutions=(resolution,), weights=[str(weights)], against=())
+    settings = Settings((resolution,), full_scale=False)
+    [comparison] = validate([read_scene(sample_path())], methods, settings).comparisons
+    return round(comparison.scores[0].overall["rmse"], 2)
 
 
 if __name__ == "__main__":

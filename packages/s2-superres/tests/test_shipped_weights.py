@@ -39,7 +39,7 @@ def test_they_score_what_their_card_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_their_settings_repeat_the_run(name: str) -> None:
+def test_their_settings_lie_beside_them(name: str) -> None:
     recipe = json.loads((SHIPPED / name).with_suffix(".json").read_text())
     config = TrainingConfig().change(recipe)
     weights = load_weights(SHIPPED / name)

@@ -174,7 +174,7 @@ class ShiftedScene:
     """
 
     def __init__(self, scene: Scene, resolution: int, rows: int, cols: int) -> None:
-        self._scene, self._resolution, self._rows, self._cols = scene, resolution, rows, cols
+        self._scene, self._rows, self._cols = scene, rows, cols
         self.factors = scene.factors
         ratio = resolution // 10
         height, width = scene.facts.shape

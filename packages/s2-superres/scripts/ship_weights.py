@@ -94,7 +94,7 @@ def centred(weights: Weights, patches: PatchSet) -> Weights:
                     np.stack(each) / np.float32(SCALE) for each in zip(*drawn, strict=True)
                 )
                 scenes.append((np.asarray(model(inputs)) - target).mean(axis=(0, 1, 2)))
-        return np.median(scenes, axis=0)
+        return np.asarray(np.median(scenes, axis=0), np.float64)
 
     drift = error()
     bias.assign_add(np.ones(bias.shape, np.float32))

@@ -258,18 +258,19 @@ class UniversalQuality(WindowMean):
         cv2.accumulateProduct(org, pred, products)
         sum_x, sum_y = self._sum(org, exact), self._sum(pred, exact)
 
+        # Over the margin too, where windows are made up: to drop it now would cost four copies.
         number = self.size**2
         product = sum_x * sum_y
-        means = sum_x * sum_x
-        means += np.multiply(sum_y, sum_y, out=sum_y)
+        sum_x *= sum_x
+        means = np.add(sum_x, np.multiply(sum_y, sum_y, out=sum_y), out=sum_x)
         # Both with the opposite sign, which the ratio does not see.
         covariance = cv2.addWeighted(self._sum(products, exact), -4 * number, product, 4, 0)
         variance = cv2.scaleAdd(self._sum(squares, exact), -number, means)
         below = variance * means
         # Rounding hides whether windows are flat: look again where they might be.
         odd = below == 0 if exact else variance >= -1e-9 * means
+        quality = covariance * product
         with np.errstate(divide="ignore", invalid="ignore"):
-            quality = covariance * product
             quality /= below
             if odd.any():
                 flat = variance == 0 if exact else odd & self._flat(org) & self._flat(pred)
@@ -279,7 +280,10 @@ class UniversalQuality(WindowMean):
                 quality = np.where(flat | zero, luminance * structure, quality)
         if not exact:
             np.clip(quality, -1, 1, out=quality)
-        return np.asarray(quality.reshape(quality.shape[0], -1, org.shape[2]))
+        before, after = self.halo
+        rows, cols, bands = org.shape
+        inside = quality[before : rows - after, before * bands : (cols - after) * bands]
+        return inside.reshape(len(inside), -1, bands)
 
     def _sums_are_exact(self, dtype: np.dtype[Any]) -> bool:
         """Whether every sum, and its product with the window's size, is exact in float64."""
@@ -289,7 +293,7 @@ class UniversalQuality(WindowMean):
         return 2 * (self.size**2 * largest) ** 2 <= 2.0**53
 
     def _sum(self, image: Array, exact: bool) -> Array:
-        """Sum over each complete window, in float64, as (rows, cols * bands)."""
+        """Sum over the window around each pixel, in float64, as (rows, cols * bands)."""
         cv2 = opencv()
         anchor = self.halo[0], self.halo[0]
         size = self.size, self.size
@@ -299,14 +303,14 @@ class UniversalQuality(WindowMean):
         else:
             ones = np.ones(self.size)
             total = cv2.sepFilter2D(image, cv2.CV_64F, ones, ones, anchor=anchor)
-        return _inside(total, self.halo, image.shape[2])
+        return np.asarray(total).reshape(len(image), -1)
 
     def _flat(self, image: Array) -> Array:
-        """Whether each complete window holds one value only."""
+        """Whether the window around each pixel holds one value only, as (rows, cols * bands)."""
         cv2 = opencv()
         window = np.ones((self.size, self.size), np.uint8)
         anchor = self.halo[0], self.halo[0]
         low = cv2.erode(image, window, anchor=anchor)
         high = cv2.dilate(image, window, anchor=anchor)
-        flat: Array = _inside(low == high, self.halo, image.shape[2])
+        flat: Array = (low == high).reshape(len(image), -1)
         return flat

@@ -11,28 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from s2_superres.methods import choose_methods
-from s2_superres.network import build_network
-from s2_superres.patchset import PatchSet
-from s2_superres.radiometry import SCALE
 from s2_superres.sample import sample_path
 from s2_superres.scenes import read_scene
 from s2_superres.validation import Settings, validate
-from s2_superres.weights import (
-    SHIPPED,
-    Weights,
-    apply_weights,
-    file_hash,
-    load_weights,
-    save_weights,
-    variables_of,
-)
+from s2_superres.weights import SHIPPED, file_hash, load_weights, save_weights
 
 
 def main() -> None:
@@ -42,17 +27,9 @@ def main() -> None:
     parser.add_argument("name", help="file name in the package, such as compact_20m.npz")
     parser.add_argument("--levels", nargs="+", default=["L1C", "L2A"], choices=["L1C", "L2A"])
     parser.add_argument("--default", action="store_true", help="what --network default takes")
-    parser.add_argument(
-        "--centre",
-        type=Path,
-        metavar="PATCHES",
-        help="20 m: take the mean error before the projection, on these patches, off the last bias",
-    )
     options = parser.parse_args()
 
     weights = load_weights(options.source)
-    if options.centre:
-        weights = centred(weights, PatchSet(options.centre))
     SHIPPED.mkdir(parents=True, exist_ok=True)
     target = SHIPPED / options.name
     save_weights(target, weights.spec, weights.arrays, weights.metadata)
@@ -74,35 +51,6 @@ def main() -> None:
         "sha256": file_hash(target),
     }
     index_file.write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
-
-
-def centred(weights: Weights, patches: PatchSet) -> Weights:
-    """Shift the last bias so that the output before the projection has no mean error.
-
-    Training with the projection does not hold that mean, and the projected output does not see it.
-    """
-    model = build_network(replace(weights.spec, consistent=False))
-    apply_weights(model, weights)
-    bias = variables_of(model)["tail/bias"]
-
-    def error() -> NDArray[np.float64]:
-        scenes = []
-        for scene in patches.scenes:
-            if scene.split == "train":
-                drawn = [patches.read(scene, i) for i in range(min(scene.count, 4))]
-                *inputs, target = (
-                    np.stack(each) / np.float32(SCALE) for each in zip(*drawn, strict=True)
-                )
-                scenes.append((np.asarray(model(inputs)) - target).mean(axis=(0, 1, 2)))
-        return np.asarray(np.median(scenes, axis=0), np.float64)
-
-    drift = error()
-    bias.assign_add(np.ones(bias.shape, np.float32))
-    shift = drift / (error() - drift)
-    print("mean error before the projection, in DN:", (drift * SCALE).round(1))
-    arrays = {**weights.arrays, "tail/bias": weights.arrays["tail/bias"] - shift.astype("f4")}
-    done = "bias of the last layer shifted: no mean error before the projection"
-    return replace(weights, arrays=arrays, metadata={**weights.metadata, "after_training": done})
 
 
 def score_on_sample(weights: Path, resolution: int) -> float:

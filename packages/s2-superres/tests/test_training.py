@@ -95,7 +95,7 @@ def test_batches_depend_on_seed_and_step_alone(data: Path) -> None:
     assert not np.array_equal(changed.target, wanted[0].target)
 
 
-@pytest.mark.parametrize("name", ["flips", "gain", "band_gain", "mix", "spectral", "haze"])
+@pytest.mark.parametrize("name", ["flips", "gain", "band_gain", "mix", "spectral", "to_l1c"])
 def test_what_is_augmented_is_still_a_pair(data: Path, name: str) -> None:
     """The last input is the target degraded, whatever was done to both: every step of it is
     linear or symmetric."""
@@ -110,22 +110,47 @@ def test_what_is_augmented_is_still_a_pair(data: Path, name: str) -> None:
     assert not np.array_equal(plain.target, batch.target)
 
 
-def test_another_sky_dims_and_brightens_the_60m_bands_alike(crops: Path, tmp_path: Path) -> None:
-    data = cut(crops, tmp_path / "p", 60, 12)
-    clear, hazy = (
-        Sampler([PatchSet(data)], Sampling(1, seed=0, flips=False, haze=share))
+@pytest.mark.parametrize("resolution", [20, 60])
+def test_l2a_seen_from_above_is_brighter_in_the_blue_and_has_less_contrast(
+    crops: Path, tmp_path: Path, resolution: int
+) -> None:
+    data = cut(crops, tmp_path / "p", resolution, 12)
+    below, above = (
+        Sampler([PatchSet(data)], Sampling(1, seed=0, flips=False, to_l1c=share))
         for share in (0.0, 1.0)
     )
     for step in range(6):
-        plain, changed = clear.batch(step), hazy.batch(step)
-        assert not np.array_equal(plain.inputs[0], changed.inputs[0])
-        # One gain and one offset per band.
-        for band in (0, 1):
-            before, after = (batch.target[..., band] for batch in (plain, changed))
-            slope, offset = np.polyfit(before.ravel(), after.ravel(), 1)
-            np.testing.assert_allclose(after, slope * before + offset, atol=1e-4)
-            before, after = (batch.inputs[-1][..., band] for batch in (plain, changed))
-            np.testing.assert_allclose(after, slope * before + offset, atol=1e-4)
+        plain, changed = below.batch(step), above.batch(step)
+        pairs = [*zip(plain.inputs, changed.inputs, strict=True), (plain.target, changed.target)]
+        lines = []
+        for before, after in pairs:
+            # One gain and one offset per band.
+            for band in range(before.shape[-1]):
+                x, y = before[..., band].ravel(), after[..., band].ravel()
+                slope, offset = np.polyfit(x, y, 1)
+                np.testing.assert_allclose(y, slope * x + offset, atol=1e-4)
+                assert 0 < slope < 1
+                lines.append((slope, offset))
+        bands = changed.target.shape[-1]
+        # Those of the target are those of its degraded self.
+        np.testing.assert_allclose(lines[-bands:], lines[-2 * bands : -bands], atol=2e-3)
+        blue, infrared = lines[0], lines[3]
+        assert blue[0] < infrared[0] and blue[1] > infrared[1] > 0
+
+
+def test_l1c_stays_as_it_is(crops: Path, tmp_path: Path) -> None:
+    shutil.copy(crops / "L2A_hill.npz", tmp_path / "L1C_hill.npz")
+    data = cut_patches(
+        sorted(tmp_path.glob("*.npz")),
+        tmp_path / "p",
+        PatchSettings(20, 12, 4),
+        CutOptions(Split(share=0)),
+    )
+    plain, asked = (
+        Sampler([data], Sampling(1, seed=0, to_l1c=share)).batch(0)
+        for share in (0.0, 1.0)
+    )
+    np.testing.assert_array_equal(plain.target, asked.target)
 
 
 def test_l1c_is_drawn_as_often_as_asked(crops: Path, tmp_path: Path) -> None:

@@ -21,16 +21,22 @@ Array = NDArray[np.float32]
 _AHEAD = 4
 #: Standard deviation of the entries of a random mix of bands.
 _SPECTRAL = 0.08
-#: Path radiance of the bands as a share of B01's, and its range there in scaled reflectance:
-#: about what molecules and thin haze add at the top of the atmosphere, little in the red edge.
-_PATH_RADIANCE = {
-    10: (0.55, 0.30, 0.15, 0.05),
-    20: (0.12, 0.08, 0.06, 0.04, 0.0, 0.0),
-    60: (1.0, 0.0),
-}
-_HAZE = (-0.02, 0.45)
-#: Range of the logarithm of the transmission of B01 and, where vapour absorbs, B09.
-_TRANSMISSION_60M = ((-0.25, 0.1), (-1.1, 0.2))
+#: What the top of the atmosphere makes of the surface's reflectance, L1C = gain * L2A + offset
+#: (offsets in DN), through clear and through thick air, bands in the order of the arrays at 10, 20
+#: and 60 m: straight lines through four places of which both levels were at hand.
+_CLEAR_AIR = (
+    (0.67, 0.71, 0.81, 0.84, 0.81, 0.84, 0.90, 0.93, 0.92, 0.85, 0.60, 0.30),
+    (740, 450, 260, 160, 216, 226, 200, 153, 0, 0, 996, 150),
+)
+_THICK_AIR = (
+    (0.55, 0.58, 0.70, 0.76, 0.70, 0.76, 0.80, 0.84, 0.86, 0.82, 0.52, 0.17),
+    (1150, 700, 430, 310, 400, 390, 370, 330, 110, 75, 1500, 250),
+)
+#: How much thicker or clearer than those it may be, as a share of their difference, and what bands
+#: differ by on their own: standard deviations of a gain's logarithm and of an offset's share.
+_BEYOND = 0.1
+_GAIN_SPREAD, _OFFSET_SPREAD = 0.02, 0.1
+_CHANNELS = {10: slice(0, 4), 20: slice(4, 10), 60: slice(10, 12)}
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,9 @@ class Sampling:
     spectral : float
         Share of patches whose bands are mixed a little, 10 m bands among themselves and
         target bands among themselves.
-    haze : float
-        Share of patches that get path radiance and, at 60 m, another column of water vapour:
-        what differs between the levels, and between skies.
+    to_l1c : float
+        Share of the L2A patches that are turned into what an L1C product would show, through
+        clear or thick air.
     l1c_weight : float
         How many times as often L1C patches are drawn as others.
     place_exponent : float
@@ -78,7 +84,7 @@ class Sampling:
     band_gain: float = 0.0
     mix: float = 0.0
     spectral: float = 0.0
-    haze: float = 0.0
+    to_l1c: float = 0.0
     l1c_weight: float = 1.0
     place_exponent: float = 0.6
 
@@ -137,6 +143,8 @@ class Sampler:
             scene = scenes[rng.choice(len(scenes), p=self._scene_chances[which])]
             patch = _scaled(patches, scene, int(rng.integers(scene.count)))
             patch = [mirrored(array, self.least * len(array) // len(patch[-1])) for array in patch]
+            if scene.level == "L2A" and rng.random() < self.sampling.to_l1c:
+                patch = _from_above(patch, rng)
             return _turned(patch, rng) if self.sampling.flips else patch
 
         drawn = []
@@ -176,20 +184,22 @@ def _varied(arrays: list[Array], sampling: Sampling, rng: np.random.Generator) -
         if index == len(inputs) - 1:
             target = target @ matrix
     gain = np.float32(np.exp(rng.uniform(-1, 1) * sampling.gain))
-    varied = [array * gain for array in (*inputs, target)]
-    return _under_haze(varied, rng) if rng.random() < sampling.haze else varied
+    return [array * gain for array in (*inputs, target)]
 
 
-def _under_haze(arrays: list[Array], rng: np.random.Generator) -> list[Array]:
-    """Put a patch under another sky, alike in the inputs and the target."""
-    radiance = rng.uniform(*_HAZE)
-    vapour = np.exp([rng.uniform(*limits) for limits in _TRANSMISSION_60M]).astype(np.float32)
+def _from_above(arrays: list[Array], rng: np.random.Generator) -> list[Array]:
+    """Turn a patch of surface reflectance into what an L1C product would show."""
+    thickness = rng.uniform(-_BEYOND, 1 + _BEYOND)
+    (gain, offset), thick = np.array(_CLEAR_AIR), np.array(_THICK_AIR)
+    gain = gain + thickness * (thick[0] - gain)
+    offset = offset + thickness * (thick[1] - offset)
+    gain = (gain * np.exp(rng.normal(0, _GAIN_SPREAD, gain.size))).astype(np.float32)
+    offset = (offset / SCALE * rng.normal(1, _OFFSET_SPREAD, gain.size)).astype(np.float32)
     resolutions = (10, 20, 60)[: len(arrays) - 1]
-    hazy = []
-    for array, resolution in zip(arrays, (*resolutions, resolutions[-1]), strict=True):
-        clear = array * vapour if resolution == 60 else array
-        hazy.append(clear + np.float32(radiance) * np.array(_PATH_RADIANCE[resolution], np.float32))
-    return hazy
+    return [
+        array * gain[_CHANNELS[resolution]] + offset[_CHANNELS[resolution]]
+        for array, resolution in zip(arrays, (*resolutions, resolutions[-1]), strict=True)
+    ]
 
 
 def place_weights(sets: Sequence[PatchSet], exponent: float) -> list[dict[str, float]]:

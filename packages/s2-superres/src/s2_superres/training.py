@@ -235,7 +235,16 @@ class _Learner:
         self.optimizer = _optimizer(config)
         # XLA on CPUs is slower at convolutions than TensorFlow's own kernels.
         jit: bool | str = "auto" if keras.backend.backend() == "jax" else False
-        self.model.compile(optimizer=self.optimizer, loss="mean_absolute_error", jit_compile=jit)
+        self.trained, losses = self.model, [1.0]
+        if config.consistent and config.unprojected:
+            outputs = [self.model.output, self.model.get_layer("consistent").input[0]]
+            self.trained, losses = keras.Model(self.model.inputs, outputs), [1.0, config.unprojected]
+        self.trained.compile(
+            optimizer=self.optimizer,
+            loss=["mean_absolute_error"] * len(losses),
+            loss_weights=losses,
+            jit_compile=jit,
+        )
         self.optimizer.build(self.model.trainable_variables)
         self.variables = variables_of(self.model)
         self.average = self.weights()
@@ -249,8 +258,11 @@ class _Learner:
         """Take one step; return its loss, in DN."""
         self.optimizer.learning_rate = rate
         # Keras reports the mean since the last reset.
-        self.model.reset_metrics()
-        return float(self.model.train_on_batch(batch.inputs, batch.target)) * SCALE
+        self.trained.reset_metrics()
+        targets = [batch.target] * len(self.trained.outputs)
+        losses = self.trained.train_on_batch(batch.inputs, targets)
+        # Of several, the first is their sum and the second that of the output.
+        return float(losses if len(targets) == 1 else losses[1]) * SCALE
 
     def update_average(self, step: int) -> None:
         """Bring the average up to date after `step` steps."""

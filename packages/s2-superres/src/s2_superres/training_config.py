@@ -45,6 +45,9 @@ class TrainingConfig:
         At its highest; Muon's for everything but the body's kernels.
     body_ratio : float
         Muon: how many times `learning_rate` the body's kernels move.
+    unprojected : float
+        Weight of the loss before the last layer, the projection, beside that behind it: what
+        keeps the network's own output at the right level, which a projection forgives.
     weight_decay : float
         AdamW only.
     clip_norm : float
@@ -58,7 +61,7 @@ class TrainingConfig:
         Of the plateau schedule.
     ema : float
         Decay per step of the average of the weights that is validated and saved; 0 for none.
-    flips, gain, band_gain, mix, spectral, haze, l1c_weight, place_exponent
+    flips, gain, band_gain, mix, spectral, to_l1c, l1c_weight, place_exponent
         See `batches.Sampling`.
     validate_every : int
         Steps between validations, which also write a checkpoint.
@@ -83,6 +86,7 @@ class TrainingConfig:
     optimizer: str = "muon"
     learning_rate: float = 7e-4
     body_ratio: float = 20.0
+    unprojected: float = 0.1
     weight_decay: float = 1e-4
     clip_norm: float = 1.0
     schedule: str = "cosine"
@@ -95,7 +99,7 @@ class TrainingConfig:
     band_gain: float = 0.05
     mix: float = 0.0
     spectral: float = 0.0
-    haze: float = 0.0
+    to_l1c: float = 0.0
     l1c_weight: float = 1.0
     place_exponent: float = 0.6
     validate_every: int = 500
@@ -119,14 +123,14 @@ class TrainingConfig:
             self._require(name, getattr(self, name) >= 1, "1 or more")
         for name in (
             "warmup", "seed", "weight_decay", "clip_norm", "lowest_rate", "gain", "band_gain",
-            "place_exponent",
+            "place_exponent", "unprojected",
         ):  # fmt: skip
             self._require(name, getattr(self, name) >= 0, "0 or more")
         for name in ("learning_rate", "body_ratio", "l1c_weight"):
             self._require(name, getattr(self, name) > 0, "more than 0")
         self._require("epochs", self.epochs is None or self.epochs > 0, "more than 0")
         self._require("ema", 0 <= self.ema < 1, "0 or more and less than 1")
-        for name in ("mix", "spectral", "haze"):
+        for name in ("mix", "spectral", "to_l1c"):
             self._require(name, 0 <= getattr(self, name) <= 1, "0 to 1")
 
     def _require(self, name: str, ok: bool, allowed: str) -> None:

@@ -266,6 +266,29 @@ class UniversalQuality(WindowMean):
         # Both with the opposite sign, which the ratio does not see.
         covariance = cv2.addWeighted(self._sum(products, exact), -4 * number, product, 4, 0)
         variance = cv2.scaleAdd(self._sum(squares, exact), -number, means)
+        if exact and variance.max() < 0 < means.min():
+            # No window is flat or black.
+            covariance *= product
+            covariance /= np.multiply(variance, means, out=variance)
+            quality = covariance
+        else:
+            quality = self._with_flat(org, pred, exact, covariance, variance, product, means)
+        before, after = self.halo
+        rows, cols, bands = org.shape
+        inside = quality[before : rows - after, before * bands : (cols - after) * bands]
+        return np.asarray(inside.reshape(len(inside), -1, bands))
+
+    def _with_flat(
+        self,
+        org: Array,
+        pred: Array,
+        exact: bool,
+        covariance: Array,
+        variance: Array,
+        product: Array,
+        means: Array,
+    ) -> Array:
+        """UIQ around each pixel where windows may be flat, and factors 0 / 0."""
         below = variance * means
         # Rounding hides whether windows are flat: look again where they might be.
         odd = below == 0 if exact else variance >= -1e-9 * means
@@ -280,10 +303,7 @@ class UniversalQuality(WindowMean):
                 quality = np.where(flat | zero, luminance * structure, quality)
         if not exact:
             np.clip(quality, -1, 1, out=quality)
-        before, after = self.halo
-        rows, cols, bands = org.shape
-        inside = quality[before : rows - after, before * bands : (cols - after) * bands]
-        return inside.reshape(len(inside), -1, bands)
+        return np.asarray(quality)
 
     def _sums_are_exact(self, dtype: np.dtype[Any]) -> bool:
         """Whether every sum, and its product with the window's size, is exact in float64."""

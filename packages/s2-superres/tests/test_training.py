@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from s2_superres.batches import Sampler, Sampling, place_weights, validation_batches
 from s2_superres.degradation import degrade
 from s2_superres.errors import InputError, OutputError, TrainingError
+from s2_superres.network import build_network
 from s2_superres.patches import CutOptions, Split, cut_patches
 from s2_superres.patchset import PatchSet, PatchSettings
 from s2_superres.training import learning_rate, open_sets, total_steps, train
 from s2_superres.training_config import TrainingConfig, parse_settings, read_config
-from s2_superres.weights import load_weights
+from s2_superres.weights import apply_weights, load_weights, save_weights, variables_of
 
 
 def scene(rows: int, seed: int) -> dict[str, NDArray[Any]]:
@@ -147,8 +148,7 @@ def test_l1c_stays_as_it_is(crops: Path, tmp_path: Path) -> None:
         CutOptions(Split(share=0)),
     )
     plain, asked = (
-        Sampler([data], Sampling(1, seed=0, to_l1c=share)).batch(0)
-        for share in (0.0, 1.0)
+        Sampler([data], Sampling(1, seed=0, to_l1c=share)).batch(0) for share in (0.0, 1.0)
     )
     np.testing.assert_array_equal(plain.target, asked.target)
 
@@ -447,3 +447,22 @@ def test_muon_moves_the_body_by_the_momentum_and_the_rest_by_adam() -> None:
         shifted -= 0.01 * (first / (1 - 0.9**step)) / np.sqrt(second / (1 - 0.99**step))
     np.testing.assert_allclose(np.asarray(kernel).reshape(18, 4), moved, atol=1e-5)
     np.testing.assert_allclose(np.asarray(bias), shifted, atol=1e-5)
+
+
+def test_the_level_before_the_projection_is_learnt_too(data: Path, tmp_path: Path) -> None:
+    """The projection forgives any offset; a share of the loss before it does not."""
+    config = tiny(data, steps=60, learning_rate=0.02, ema=0.0, validate_every=60)
+    arrays = {name: v.numpy() for name, v in variables_of(build_network(config.spec)).items()}
+    arrays["tail/bias"] = np.ones_like(arrays["tail/bias"])
+    start = tmp_path / "start.npz"
+    save_weights(start, config.spec, arrays, {}, "float32")
+    batch = Sampler([PatchSet(data)], Sampling(8, seed=1)).batch(0)
+    error = {}
+    for weight in (0.0, 1.0):
+        run = tmp_path / str(weight)
+        train(config.change({"init": str(start), "unprojected": weight}), run)
+        trained = load_weights(run / "last.npz")
+        model = build_network(replace(trained.spec, consistent=False))
+        apply_weights(model, trained)
+        error[weight] = abs(float(np.mean(model(batch.inputs) - batch.target)))
+    assert error[1.0] < 0.3 * error[0.0]

@@ -47,14 +47,15 @@ class ErrorSums:
         self.count += count
         if valid is None and org.dtype in (np.uint8, np.uint16) and org.shape[2] <= 4:
             # OpenCV's moments of up to four bands are exact for these types and several times
-            # faster than NumPy's sums; a few rows at a time, so that differences stay in the cache.
+            # faster than NumPy's sums; a few rows at a time, so that they stay in the cache.
             cv2 = opencv()
+            bands = org.shape[2]
             for row in range(0, len(org), 64):
-                part = slice(row, row + 64)
-                mean, deviation = cv2.meanStdDev(cv2.absdiff(org[part], pred[part]))
-                size = org[part].size // org.shape[2]
+                part = org[row : row + 64]
+                mean, deviation = cv2.meanStdDev(cv2.absdiff(part, pred[row : row + 64]))
+                size = part.size // bands
                 self.squares += size * (mean[:, 0] ** 2 + deviation[:, 0] ** 2)
-            self.signal += count * np.array(cv2.mean(org)[: org.shape[2]])
+                self.signal += size * np.array(cv2.mean(part)[:bands])
         else:
             error = np.subtract(org, pred, dtype=np.float64)
             self.squares += band_sums(np.square(error, out=error), valid)

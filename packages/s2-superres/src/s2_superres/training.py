@@ -238,7 +238,8 @@ class _Learner:
         self.trained, losses = self.model, [1.0]
         if config.consistent and config.unprojected:
             outputs = [self.model.output, self.model.get_layer("consistent").input[0]]
-            self.trained, losses = keras.Model(self.model.inputs, outputs), [1.0, config.unprojected]
+            self.trained = keras.Model(self.model.inputs, outputs)
+            losses.append(config.unprojected)
         self.trained.compile(
             optimizer=self.optimizer,
             loss=["mean_absolute_error"] * len(losses),

@@ -10,6 +10,8 @@ from .images import Array
 from .opencv import opencv
 from .tiles import Tile, band_sums, blanked
 
+_SAMPLES_IN_CACHE = 2**17
+
 
 class ErrorSums:
     """Sums over pixels, per band, from which RMSE, PSNR and SRE follow.
@@ -49,10 +51,11 @@ class ErrorSums:
             # OpenCV's moments of up to four bands are exact for these types and several times
             # faster than NumPy's sums; a few rows at a time, so that they stay in the cache.
             cv2 = opencv()
-            bands = org.shape[2]
-            for row in range(0, len(org), 64):
-                part = org[row : row + 64]
-                mean, deviation = cv2.meanStdDev(cv2.absdiff(part, pred[row : row + 64]))
+            cols, bands = org.shape[1:]
+            rows = max(1, _SAMPLES_IN_CACHE // (cols * bands))
+            for row in range(0, len(org), rows):
+                part = org[row : row + rows]
+                mean, deviation = cv2.meanStdDev(cv2.absdiff(part, pred[row : row + rows]))
                 size = part.size // bands
                 self.squares += size * (mean[:, 0] ** 2 + deviation[:, 0] ** 2)
                 self.signal += size * np.array(cv2.mean(part)[:bands])

@@ -24,6 +24,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,18 +99,14 @@ def piq(what: str, dtype: str = "float64") -> Job:
     return fsim
 
 
-def piq32(what: str) -> Job:
-    """Piq in float32, which has to be asked for: NumPy's division of integers gives float64."""
-    return piq(what, "float32")
-
-
 CONTENDERS: dict[str, Callable[[str], Job]] = {
     "ours": ours,
     "0.3.6": old,
     "scikit-image": scikit_image,
     "sewar": sewar,
     "piq": piq,
-    "piq float32": piq32,
+    # To be asked for: NumPy's division of integers gives float64.
+    "piq float32": partial(piq, dtype="float32"),
 }
 # What is computed, by whom else, and the ratios to reach.
 ROWS: list[tuple[str, dict[str, float]]] = [

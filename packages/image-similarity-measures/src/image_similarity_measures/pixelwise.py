@@ -10,6 +10,7 @@ from .images import Array
 from .opencv import opencv
 from .tiles import Tile, band_sums, blanked
 
+# Of two uint16 images and their difference, well below a megabyte.
 _SAMPLES_IN_CACHE = 2**17
 
 

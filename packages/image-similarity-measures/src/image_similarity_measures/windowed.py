@@ -272,38 +272,24 @@ class UniversalQuality(WindowMean):
             covariance /= np.multiply(variance, means, out=variance)
             quality = covariance
         else:
-            quality = self._with_flat(org, pred, exact, covariance, variance, product, means)
+            below = variance * means
+            # Rounding hides whether windows are flat: look again where they might be.
+            odd = below == 0 if exact else variance >= -1e-9 * means
+            quality = covariance * product
+            with np.errstate(divide="ignore", invalid="ignore"):
+                quality /= below
+                if odd.any():
+                    flat = variance == 0 if exact else odd & self._flat(org) & self._flat(pred)
+                    zero = means == 0
+                    luminance = np.where(zero, 1, 2 * product / means)
+                    structure = np.where(flat, 1, covariance / (2 * variance))
+                    quality = np.where(flat | zero, luminance * structure, quality)
+            if not exact:
+                np.clip(quality, -1, 1, out=quality)
         before, after = self.halo
         rows, cols, bands = org.shape
         inside = quality[before : rows - after, before * bands : (cols - after) * bands]
         return np.asarray(inside.reshape(len(inside), -1, bands))
-
-    def _with_flat(
-        self,
-        org: Array,
-        pred: Array,
-        exact: bool,
-        covariance: Array,
-        variance: Array,
-        product: Array,
-        means: Array,
-    ) -> Array:
-        """UIQ around each pixel where windows may be flat, and factors 0 / 0."""
-        below = variance * means
-        # Rounding hides whether windows are flat: look again where they might be.
-        odd = below == 0 if exact else variance >= -1e-9 * means
-        quality = covariance * product
-        with np.errstate(divide="ignore", invalid="ignore"):
-            quality /= below
-            if odd.any():
-                flat = variance == 0 if exact else odd & self._flat(org) & self._flat(pred)
-                zero = means == 0
-                luminance = np.where(zero, 1, 2 * product / means)
-                structure = np.where(flat, 1, covariance / (2 * variance))
-                quality = np.where(flat | zero, luminance * structure, quality)
-        if not exact:
-            np.clip(quality, -1, 1, out=quality)
-        return np.asarray(quality)
 
     def _sums_are_exact(self, dtype: np.dtype[Any]) -> bool:
         """Whether every sum, and its product with the window's size, is exact in float64."""

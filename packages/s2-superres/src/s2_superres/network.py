@@ -142,7 +142,6 @@ def _injection_support(ratio: int) -> int:
     # The coefficients' window and high-pass, in coarse pixels; the guides at 60 m
     # include interpolated 20 m bands, worth one coarse pixel more.
     coarse = WINDOW_RADIUS + smoothing_taps(2).size // 2 + (1 if ratio > 2 else 0)
-    # And a pixel for the sensor's blur of the detail.
     # The last `ratio` is the way across a coarse pixel, and one more for the sensor's blur.
     return ratio * (coarse + 1) + margin
 

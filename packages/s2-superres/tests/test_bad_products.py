@@ -134,12 +134,14 @@ def test_zip_cut_off(l1c: Path, tmp_path: Path, keep: float) -> None:
     refused(path, "damaged or cut off; download it again")
 
 
-def test_zip_with_two_products(l1c: Path, l2a: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("deeper", [False, True])
+def test_zip_with_two_products(l1c: Path, l2a: Path, tmp_path: Path, deeper: bool) -> None:
+    """Side by side, or one a folder below the other."""
     path = tmp_path / "two.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        for safe in (l1c, l2a):
+        for safe, root in ((l1c, l1c if deeper else l1c.parent), (l2a, l2a.parent)):
             for file in safe.rglob("*"):
-                archive.write(file, file.relative_to(safe.parent))
+                archive.write(file, file.relative_to(root))
     refused(path, "holds 2 products")
 
 

@@ -27,13 +27,14 @@ def coded(rows: int, cols: int, bands: int, ratio: int) -> np.ndarray:
 def repeat_inputs(block: blocks.Block, job: blocks.Job) -> blocks.Predictions:
     """Do as a network that repeats every coarse pixel, and is wrong within its halo."""
     out = {}
-    for network, halo in zip(job.networks, job.halos, strict=True):
-        area = mosaic.around(block.window, halo)
+    for network, halo, trim in zip(job.networks, job.halos, job.trims, strict=True):
+        margin = halo - trim
+        area = mosaic.around(block.window, margin)
         coarse = np.moveaxis(block.scaled[network.resolution], -1, 1)[0]
         fine = mosaic.repeat(coarse, network.resolution // 10)
         fine = mosaic.cut(fine, block.window.outer, area)
         wrong = np.full_like(fine, np.nan)
-        inner = np.s_[:, halo : area.rows - halo, halo : area.cols - halo]
+        inner = np.s_[:, margin : area.rows - margin, margin : area.cols - margin]
         wrong[inner] = fine[inner]
         out[network.resolution] = Prediction(*[np.moveaxis(wrong, 0, -1)] * 2)
     return out
@@ -45,9 +46,10 @@ def repeat_inputs(block: blocks.Block, job: blocks.Job) -> blocks.Predictions:
     cols=st.integers(1, 25).map(lambda n: 6 * n),
     tile=st.integers(7, 30).map(lambda n: 6 * n),
     halos=st.tuples(st.sampled_from([6, 12]), st.sampled_from([12, 18])),
+    trims=st.tuples(st.sampled_from([0, 6]), st.sampled_from([0, 6])),
 )
 def test_every_pixel_lands_in_its_place(
-    rows: int, cols: int, tile: int, halos: tuple[int, int]
+    rows: int, cols: int, tile: int, halos: tuple[int, int], trims: tuple[int, int]
 ) -> None:
     """Against the naive whole image, for two networks of different halos."""
     arrays = {10: coded(rows, cols, 4, 1), 20: coded(rows, cols, 6, 2), 60: coded(rows, cols, 2, 6)}
@@ -55,7 +57,7 @@ def test_every_pixel_lands_in_its_place(
     area = Area(0, 0, rows, cols)
     windows = plan(area, tile, max(halos))
     networks = (Network(20, "L1C"), Network(60, "L1C"))
-    job = blocks.Job(networks, halos, windows.outer_shape, RADIOMETRY)
+    job = blocks.Job(networks, halos, trims, windows.outer_shape, RADIOMETRY)
     results = {r: np.full((len(arrays[r]), rows, cols), np.nan, "f4") for r in arrays}
     for window in windows:
         block = blocks.load(source, window, job)
@@ -73,7 +75,7 @@ def test_sizes_that_are_multiples_of_the_core_are_not_scrambled(size: int) -> No
     arrays = {10: coded(size, 336, 4, 1), 20: coded(size, 336, 6, 2)}
     windows = plan(Area(0, 0, size, 336), 336 + 24, 12)
     assert windows.core_rows == 336
-    job = blocks.Job((Network(20, "L1C"),), (12,), windows.outer_shape, RADIOMETRY)
+    job = blocks.Job((Network(20, "L1C"),), (12,), (0,), windows.outer_shape, RADIOMETRY)
     out = np.zeros((6, size, 336), "f4")
     for window in windows:
         block = blocks.load(ArraySource(arrays), window, job)
@@ -114,7 +116,7 @@ def test_agreement_is_what_degrading_the_output_gives() -> None:
     rows = cols = 48
     arrays = {10: coded(rows, cols, 4, 1), 20: np.full((6, 24, 24), 3000.0)}
     windows = plan(Area(0, 0, rows, cols), 512, 12)
-    job = blocks.Job((Network(20, "L1C"),), (12,), windows.outer_shape, RADIOMETRY)
+    job = blocks.Job((Network(20, "L1C"),), (12,), (0,), windows.outer_shape, RADIOMETRY)
     (window,) = windows
     block = blocks.load(ArraySource(arrays), window, job)
     raw = np.full((*windows.outer_shape, 6), 3010 / SCALE, np.float32)
@@ -132,7 +134,7 @@ def test_a_window_without_data_runs_no_network() -> None:
     arrays = {10: np.zeros((4, 24, 24), "u2"), 20: np.zeros((6, 12, 12), "u2")}
     windows = plan(Area(0, 0, 24, 24), 512, 12)
     job = blocks.Job(
-        (Network(20, "L1C", "no such"),), (12,), windows.outer_shape, Radiometry.uniform(0)
+        (Network(20, "L1C", "no such"),), (12,), (0,), windows.outer_shape, Radiometry.uniform(0)
     )
     (window,) = windows
     result = blocks.process(ArraySource(arrays), window, job, residuals=True)

@@ -95,6 +95,28 @@ def test_results_do_not_depend_on_where_a_window_begins(spec: NetworkSpec) -> No
     assert np.abs(whole - part).max() * 2000 < 0.01
 
 
+@pytest.mark.parametrize("spec", [s for s in SMALL if s.trim], ids=name)
+def test_what_a_network_is_trimmed_by_changes_nothing(spec: NetworkSpec) -> None:
+    """The core of a window comes out the same where the body is not run on all of the halo."""
+    halo, trim, core = spec.halo, spec.trim, 12
+    inputs = inputs_of(spec, 2 * halo + core)
+    whole, trimmed = model_of(spec), build_network(spec, trim=trim)
+    for variable, source in zip(
+        trimmed.trainable_variables, whole.trainable_variables, strict=True
+    ):
+        variable.assign(source)
+    part = run(trimmed, inputs)
+    assert part.shape[1] == 2 * (halo - trim) + core
+    kept = slice(halo - trim, halo - trim + core)
+    expected = run(whole, inputs)[:, halo : halo + core, halo : halo + core]
+    assert np.abs(part[:, kept, kept] - expected).max() * 2000 < 0.01
+
+
+def test_the_compact_networks_are_trimmed() -> None:
+    """Of the window's wide halo, the body sees what it and the projection look at."""
+    assert [compact_spec(r).halo - compact_spec(r).trim for r in (20, 60)] == [30, 24]
+
+
 @pytest.mark.parametrize("spec", [s for s in [*SMALL, *UNTRAINED] if s.consistent], ids=name)
 def test_a_consistent_network_agrees_with_the_measured_band(spec: NetworkSpec) -> None:
     """Degraded, the output is the measured band within 0.05 DN, whatever the weights."""

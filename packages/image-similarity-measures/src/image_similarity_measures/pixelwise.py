@@ -1,17 +1,14 @@
-"""Metrics that see one pixel at a time: sums for RMSE, PSNR and SRE, and SAM's angles."""
+"""What sees one pixel at a time: sums for RMSE, PSNR and SRE, SAM's angles, the largest value."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from .images import Array
 from .opencv import opencv
 from .tiles import Tile, band_sums, blanked
-
-# Of two uint16 images and their difference, well below a megabyte.
-_SAMPLES_IN_CACHE = 2**17
 
 
 class ErrorSums:
@@ -50,16 +47,12 @@ class ErrorSums:
         self.count += count
         if valid is None and org.dtype in (np.uint8, np.uint16) and org.shape[2] <= 4:
             # OpenCV's moments of up to four bands are exact for these types and several times
-            # faster than NumPy's sums; a few rows at a time, so that they stay in the cache.
+            # faster than NumPy's sums.
             cv2 = opencv()
-            cols, bands = org.shape[1:]
-            rows = max(1, _SAMPLES_IN_CACHE // (cols * bands))
-            for row in range(0, len(org), rows):
-                part = org[row : row + rows]
-                mean, deviation = cv2.meanStdDev(cv2.absdiff(part, pred[row : row + rows]))
-                size = part.size // bands
-                self.squares += size * (mean[:, 0] ** 2 + deviation[:, 0] ** 2)
-                self.signal += size * np.array(cv2.mean(part)[:bands])
+            bands = org.shape[2]
+            mean, deviation = cv2.meanStdDev(cv2.absdiff(org, pred))
+            self.squares += count * (mean[:, 0] ** 2 + deviation[:, 0] ** 2)
+            self.signal += count * np.array(cv2.mean(org)[:bands])
         else:
             error = np.subtract(org, pred, dtype=np.float64)
             self.squares += band_sums(np.square(error, out=error), valid)
@@ -93,6 +86,33 @@ class ErrorSums:
         if variant == "supreme":
             return decibels(self.power, self.squares)
         return decibels((self.signal / self.count) ** 2, self.mse())
+
+
+class LargestValue:
+    """The largest value of both images; 0 where none is larger."""
+
+    halo = (0, 0)
+
+    def __init__(self) -> None:
+        self.value: Any = 0
+
+    def fresh(self) -> Self:
+        """Return an empty accumulator."""
+        return type(self)()
+
+    def update(self, tile: Tile, out: Array | None = None) -> None:
+        """Take a tile's pixels."""
+        block = tile.core()
+        for image in (block.org, block.pred):
+            # Masking costs more than looking, and what is not valid is seldom larger.
+            largest = image.max()
+            if largest > self.value and block.valid is not None:
+                largest = image[block.valid].max(initial=0)
+            self.value = max(self.value, largest)
+
+    def merge(self, other: Self) -> None:
+        """Take another's."""
+        self.value = max(self.value, other.value)
 
 
 def decibels(signal: Array | float, noise: Array | float) -> Array:

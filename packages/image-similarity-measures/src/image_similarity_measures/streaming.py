@@ -18,7 +18,7 @@ from . import registry
 from .errors import InputError, SimilarityWarning, UsageError
 from .images import Array, ArrayPair, Block, Mask, PairSource
 from .opencv import opencv
-from .pixelwise import AngleSum, ErrorSums, decibels
+from .pixelwise import AngleSum, ErrorSums, LargestValue, decibels
 from .structural import FeatureSimilarity, JointStatistics, information_similarity
 from .tiles import Accumulator, Span, Tile
 from .windowed import StructuralSimilarity, UniversalQuality
@@ -347,12 +347,12 @@ class _Plan:
         self.names = names
         self.options = options
         self.valid = 0
-        self.peak: float | None = None
         self.ranged = [
             name
             for name in names
             if registry.METRICS[name].needs_range or (name == "rmse" and options.normalized)
         ]
+        self.largest: LargestValue | None = None
         self.data_range = self._data_range(dtype) if self.ranged else float("nan")
 
         self.errors: ErrorSums | None = None
@@ -402,17 +402,19 @@ class _Plan:
             self.tiled.append((mapped, ssim, width))
         if self.uiq is not None:
             self.tiled.append(("uiq", self.uiq, max(32, width // 2)))
-        # ... and those that are better off with whole strips.
-        self.whole: list[Accumulator] = [
-            a for a in (self.errors, self.fsim, self.joint) if a is not None
+        # ... those that are done in no time and share a few rows while these are in the cache ...
+        self.pixelwise: list[Accumulator] = [
+            a for a in (self.errors, self.largest) if a is not None
         ]
-        halos = [a.halo for a in self.whole] + [a.halo for _, a, _ in self.tiled]
+        # ... and those that are better off with whole strips.
+        self.whole: list[Accumulator] = [a for a in (self.fsim, self.joint) if a is not None]
+        halos = [a.halo for a in self.whole] + [a.halo for _, a, _ in self.tiled] + [(0, 0)]
         self.halo = max(h[0] for h in halos), max(h[1] for h in halos)
 
     @property
     def divisible(self) -> bool:
         """Whether there is work for more than one thread at a time."""
-        return bool(self.tiled) or self.fsim is not None or len(self.whole) > 1
+        return bool(self.tiled) or self.fsim is not None
 
     def _data_range(self, dtype: np.dtype[Any]) -> float:
         """Return the range asked for, or the one that integers of this width get."""
@@ -425,7 +427,7 @@ class _Plan:
             )
         if dtype.itemsize == 1:
             return 255.0
-        self.peak = 4095.0
+        self.largest = LargestValue()
         return 4095.0
 
     def _fits(self, name: str, size: int, cure: str) -> None:
@@ -452,6 +454,12 @@ class _Plan:
             if name in sinks
         }
 
+        def pixelwise() -> None:
+            rows = max(1, _TILE_SAMPLES // (self.shape[1] * self.shape[2]))
+            for tile in strip.split(rows, self.shape[1]):
+                for accumulator in self.pixelwise:
+                    accumulator.update(tile)
+
         def part(name: str, accumulator: Accumulator, tile: Tile) -> Accumulator:
             gathered = accumulator.fresh()
             out: Array | None = None
@@ -461,8 +469,8 @@ class _Plan:
             return gathered
 
         # Each job returns what is to be merged, in the order of the tiles: threads change nothing.
-        jobs: list[Callable[[], Accumulator | None]] = []
-        into: list[Accumulator | None] = []
+        jobs: list[Callable[[], Accumulator | None]] = [pixelwise]
+        into: list[Accumulator | None] = [None]
         for whole in self.whole:
             jobs.append(partial(whole.update, strip))
             into.append(None)
@@ -470,29 +478,25 @@ class _Plan:
             for tile in strip.split(_TILE_ROWS, width):
                 jobs.append(partial(part, name, accumulator, tile))
                 into.append(accumulator)
-        if self.peak is not None:
-            self._watch_peak(core)
         for target, gathered in zip(into, (pool.map if pool else map)(_call, jobs), strict=True):
             if target is not None and gathered is not None:
                 target.merge(gathered)
+        self._check_range()
         for name, rows in maps.items():
             sinks[name].write(strip.rows.start, rows)
 
-    def _watch_peak(self, core: Block) -> None:
+    def _check_range(self) -> None:
         """Warn once if a valid value exceeds the range that was only assumed."""
-        for image in (core.org, core.pred):
-            largest = image.max()
-            if largest > self.peak and core.valid is not None:
-                largest = image[core.valid].max(initial=0)
-            if largest > self.peak:
-                warnings.warn(
-                    f"values reach {largest}, beyond the 12-bit data range of 4095 that is assumed "
-                    f"for {image.dtype}; give data_range if the images have another",
-                    SimilarityWarning,
-                    stacklevel=2,
-                )
-                self.peak = None
-                return
+        if self.largest is not None and self.largest.value > self.data_range:
+            warnings.warn(
+                f"values reach {self.largest.value}, beyond the 12-bit data range of 4095 that is "
+                "assumed for integers of more than 8 bits; give data_range if the images have "
+                "another",
+                SimilarityWarning,
+                stacklevel=2,
+            )
+            self.pixelwise.remove(self.largest)
+            self.largest = None
 
     def finish(self, sinks: Mapping[str, BandSink], pool: Executor | None) -> Scores:
         """Compute the scores."""

@@ -51,6 +51,8 @@ class Job:
     networks : tuple of Network
     halos : tuple of int
         Each network's halo, in the same order.
+    trims : tuple of int
+        How much of its halo each network's output comes without, see `NetworkSpec.trim`.
     outer : tuple of int
         Rows and columns of the windows' outer parts.
     radiometry : Radiometry
@@ -60,6 +62,7 @@ class Job:
 
     networks: tuple[Network, ...]
     halos: tuple[int, ...]
+    trims: tuple[int, ...]
     outer: tuple[int, int]
     radiometry: Radiometry
     precision: str = "float32"
@@ -79,8 +82,9 @@ def make_job(
     device: str = "auto",
 ) -> Job:
     """Put together a job for the windows of a plan."""
-    halos = tuple(network.load().spec.halo for network in networks)
-    return Job(tuple(networks), halos, plan.outer_shape, radiometry, precision, device)
+    specs = [network.load().spec for network in networks]
+    halos, trims = tuple(spec.halo for spec in specs), tuple(spec.trim for spec in specs)
+    return Job(tuple(networks), halos, trims, plan.outer_shape, radiometry, precision, device)
 
 
 @dataclass(frozen=True)
@@ -176,10 +180,10 @@ def _read(
 
 
 def compute(block: Block, job: Job) -> Predictions:
-    """Run the networks on a window; the values of their cores, per resolution."""
+    """Run the networks on a window; what they made of it, per resolution."""
     predictions: Predictions = {}
     window = block.window
-    for network, halo in zip(job.networks, job.halos, strict=True):
+    for network, halo, trim in zip(job.networks, job.halos, job.trims, strict=True):
         if not block.valid[network.resolution].any():
             continue
         area = mosaic.around(window, halo)
@@ -188,16 +192,16 @@ def compute(block: Block, job: Job) -> Predictions:
             bands_first = np.moveaxis(block.scaled[resolution], -1, 1)
             inside = mosaic.cut(bands_first, window.outer, area, resolution)
             inputs[resolution] = np.moveaxis(inside, 1, -1)
-        shape = area.rows, area.cols
-        predictions[network.resolution] = _predictor(network, shape, job.precision, job.device)(
-            inputs
-        )
+        run = _predictor(network, area.shape, trim, job.precision, job.device)
+        predictions[network.resolution] = run(inputs)
     return predictions
 
 
 @lru_cache(maxsize=4)
-def _predictor(network: Network, shape: tuple[int, int], precision: str, device: str) -> Predictor:
-    return Predictor(network.load(), *shape, precision=precision, device=device)
+def _predictor(
+    network: Network, shape: tuple[int, int], trim: int, precision: str, device: str
+) -> Predictor:
+    return Predictor(network.load(), *shape, trim=trim, precision=precision, device=device)
 
 
 def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = False) -> Result:
@@ -205,7 +209,7 @@ def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = F
     core = block.window.core
     bands = {10: block.measured[10]}
     sums: dict[int, NDArray[np.float64]] = {}
-    for network, halo in zip(job.networks, job.halos, strict=True):
+    for network, halo, trim in zip(job.networks, job.halos, job.trims, strict=True):
         resolution = network.resolution
         valid = block.valid[resolution]
         measured = block.measured[resolution]
@@ -214,7 +218,7 @@ def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = F
             bands[resolution] = job.radiometry.no_data(shape)
             continue
         prediction = predictions[resolution]
-        area = mosaic.around(block.window, halo)
+        area = mosaic.around(block.window, halo - trim)
         values = np.moveaxis(prediction.values, -1, 0)
         bands[resolution] = mosaic.finish(
             np.moveaxis(mosaic.cut(values, area, core), 0, -1),

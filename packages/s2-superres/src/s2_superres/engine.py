@@ -56,6 +56,8 @@ class Predictor:
     weights : Weights
     rows, cols : int
         Size of the windows in 10 m pixels.
+    trim : int
+        How much narrower the output is at each side, in 10 m pixels.
     precision : {"auto", "float32", "bfloat16"}
         ``auto`` takes bfloat16 where the device gains from it.
     device : str
@@ -73,13 +75,14 @@ class Predictor:
         rows: int,
         cols: int,
         *,
+        trim: int = 0,
         precision: str = "auto",
         device: str = "auto",
     ) -> None:
         keras = quiet_keras()
         self.spec = weights.spec
         self.precision = resolve_precision(precision, device)
-        self._model = build_with_weights(weights, self.precision)
+        self._model = build_with_weights(weights, self.precision, trim)
         outputs = [self._model.output]
         if weights.spec.consistent:
             outputs.append(self._model.get_layer("consistent").input[0])

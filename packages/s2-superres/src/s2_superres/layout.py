@@ -95,9 +95,11 @@ def product_file(container: Container, inside: str) -> str:
     found = sorted(
         name for name in container.names if _PRODUCT_FILE.fullmatch(posixpath.basename(name))
     )
-    # Old L2A products keep a copy of the L1C metadata deeper down.
+    # Old L2A products keep a copy of the L1C metadata deeper down, but no granules beside it.
+    homes = {name.partition("GRANULE/")[0] for name in container.names if "GRANULE/" in name}
+    whole = [name for name in found if name[: name.rfind("/") + 1] in homes]
     depth = min((name.count("/") for name in found), default=0)
-    top = [name for name in found if name.count("/") == depth]
+    top = whole or [name for name in found if name.count("/") == depth]
     if not top:
         raise ProductError(f"{container.label}: has {_NO_METADATA}")
     if len(top) > 1:

@@ -100,7 +100,21 @@ class NetworkSpec:
             support = 2 * self.blocks + _BODY_HEAD_AND_TAIL + 2 * self.ratio
         if self.consistent:
             support += _projection_support(self.ratio)
-        return -(-support // 6) * 6
+        return _whole_pixels(support)
+
+    @property
+    def trim(self) -> int:
+        """How much of the halo, in 10 m pixels, is there for what comes before the body only.
+
+        The body need not be computed there: it is most of the work, and the compact
+        network's regression looks several times as far.
+        """
+        if self.family != "compact" or not self.trained:
+            return 0
+        support = 2 * self.blocks + _BODY_HEAD_AND_TAIL
+        if self.consistent:
+            support += _projection_support(self.ratio)
+        return self.halo - _whole_pixels(support)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types."""
@@ -130,6 +144,11 @@ def compact_spec(resolution: int, *, consistent: bool = True) -> NetworkSpec:
     return NetworkSpec("compact", resolution, features=64, consistent=consistent)
 
 
+def _whole_pixels(support: int) -> int:
+    """Round up to whole pixels of 60 m, which the grids of all bands share."""
+    return -(-support // 6) * 6
+
+
 def _projection_support(ratio: int) -> int:
     margin = (len(degradation_taps(ratio)) - ratio) // 2
     reach = projection_taps(ratio).shape[1] // 2
@@ -146,7 +165,7 @@ def _injection_support(ratio: int) -> int:
     return ratio * (coarse + 1) + margin
 
 
-def build_network(spec: NetworkSpec, precision: str = "float32") -> Any:
+def build_network(spec: NetworkSpec, precision: str = "float32", trim: int = 0) -> Any:
     """Build the Keras model of a spec, with untrained weights.
 
     Parameters
@@ -155,6 +174,9 @@ def build_network(spec: NetworkSpec, precision: str = "float32") -> Any:
     precision : {"float32", "bfloat16"}
         Arithmetic of the convolutions; what is added to the interpolated band stays
         in float32 either way.
+    trim : int
+        How much narrower than the input the output is at each side, in 10 m pixels, a
+        multiple of 6: for windows whose edges are thrown away, see `NetworkSpec.trim`.
 
     Returns
     -------
@@ -174,19 +196,20 @@ def build_network(spec: NetworkSpec, precision: str = "float32") -> Any:
     inputs = [
         keras.Input((None, None, channels[r]), name=f"x{r}", dtype="float32") for r in spec.inputs
     ]
-    graph = _Graph(spec, "mixed_bfloat16" if precision == "bfloat16" else "float32")
+    graph = _Graph(spec, "mixed_bfloat16" if precision == "bfloat16" else "float32", trim)
     if spec.family != "compact":
         ups = [
             Upsample(r // 10, name=f"up{r}", dtype="float32")(x)
             for r, x in zip(spec.inputs[1:], inputs[1:], strict=True)
         ]
         stacked = keras.layers.Concatenate(name="stack", dtype="float32")([inputs[0], *ups])
-        y = graph.body(stacked, len(spec.bands))
-        y = keras.layers.Add(name="residual", dtype="float32")([ups[-1], y])
+        y = graph.body(graph.trimmed(stacked), len(spec.bands))
+        y = keras.layers.Add(name="residual", dtype="float32")([graph.trimmed(ups[-1]), y])
     else:
         y = _compact(spec, graph, inputs)
     if spec.consistent:
-        y = Consistent(spec.ratio, name="consistent", dtype="float32")([y, inputs[-1]])
+        measured = graph.trimmed(inputs[-1], spec.ratio)
+        y = Consistent(spec.ratio, name="consistent", dtype="float32")([y, measured])
     return keras.Model(inputs, y, name=f"{spec.family}_{spec.resolution}m")
 
 
@@ -196,6 +219,13 @@ class _Graph:
 
     spec: NetworkSpec
     policy: str
+    trim: int
+
+    def trimmed(self, x: Any, ratio: int = 1) -> Any:
+        """Cut the edges off an image whose pixels are `ratio` times 10 m wide."""
+        import keras
+
+        return keras.layers.Cropping2D(self.trim // ratio)(x) if self.trim else x
 
     def conv(self, x: Any, features: int, name: str, **options: Any) -> Any:
         import keras
@@ -256,7 +286,7 @@ def _compact(spec: NetworkSpec, graph: _Graph, inputs: list[Any]) -> Any:
         half = interpolated
     base = Injection(spec.ratio, name="injection")([guide, measured])
     if not spec.trained:
-        return base
+        return graph.trimmed(base)
     smooth = Upsample(2, name="up_smooth")(Degrade(2, name="smooth")(fine))
     stacked = [
         fine,
@@ -270,14 +300,16 @@ def _compact(spec: NetworkSpec, graph: _Graph, inputs: list[Any]) -> Any:
             interpolated,
             detail(subtract(modulated, interpolated, "modulated_detail"), "modulated_gain"),
         ]
-    stack = keras.layers.Concatenate(name="stack", dtype="float32")(stacked)
+    stack = graph.trimmed(keras.layers.Concatenate(name="stack", dtype="float32")(stacked))
     outputs = len(spec.bands)
     y = graph.body(stack, outputs)
     skip = graph.conv(stack, outputs, "skip", kernel_initializer="zeros", dtype="float32")
     y = keras.layers.Add(name="tail_and_skip", dtype="float32")([y, skip])
     y = Scale(_OUTPUT_GAIN, name="output_gain", dtype="float32")(y)
-    y = keras.layers.Add(name="residual", dtype="float32")([base, y])
+    y = keras.layers.Add(name="residual", dtype="float32")([graph.trimmed(base), y])
     if spec.evens_vapour:
         fine_share = Upsample(spec.ratio, name="up_share")(share)
-        y = keras.layers.Multiply(name="under_vapour", dtype="float32")([y, fine_share])
+        y = keras.layers.Multiply(name="under_vapour", dtype="float32")(
+            [y, graph.trimmed(fine_share)]
+        )
     return y

@@ -88,9 +88,9 @@ def apply_weights(model: keras.Model, weights: Weights) -> None:
         variable.assign(weights.arrays[name].astype(np.float32))
 
 
-def build_with_weights(weights: Weights, precision: str = "float32") -> keras.Model:
-    """Build the network of some weights and set them."""
-    model = build_network(weights.spec, precision)
+def build_with_weights(weights: Weights, precision: str = "float32", trim: int = 0) -> keras.Model:
+    """Build the network of some weights and set them; see `build_network`."""
+    model = build_network(weights.spec, precision, trim)
     apply_weights(model, weights)
     return model
 

@@ -334,7 +334,10 @@ class RasterWriter:
             }
             if spec.options["COMPRESS"].upper() in ("LZW", "ZSTD", "DEFLATE"):
                 chosen.setdefault("PREDICTOR", defaults["PREDICTOR"])
-        with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), complaints() as said:
+        with (
+            rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE, GDAL_NUM_THREADS=str(spec.threads)),
+            complaints() as said,
+        ):
             if own_overviews:
                 # Twice as fast as the driver, which goes by way of a compressed file.
                 self._add_overviews(source)

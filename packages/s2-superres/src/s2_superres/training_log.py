@@ -58,6 +58,7 @@ class TrainingLog:
         if not history or importlib.util.find_spec("matplotlib") is None:
             return
         from matplotlib.figure import Figure
+        from matplotlib.ticker import ScalarFormatter
 
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.add_subplot()
@@ -66,6 +67,9 @@ class TrainingLog:
             if points:
                 axes.plot(*zip(*points, strict=True), marker=".", label=label)
         axes.set(xlabel="step", ylabel="error (DN)", yscale="log")
+        # Digital numbers, not powers of ten.
+        axes.yaxis.set_major_formatter(ScalarFormatter())
+        axes.yaxis.set_minor_formatter(ScalarFormatter())
         axes.grid(visible=True, which="both", alpha=0.3)
         axes.legend()
         picture = io.BytesIO()

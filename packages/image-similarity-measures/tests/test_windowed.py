@@ -98,6 +98,16 @@ def naive_uiq(org, pred, size, step=1, valid=None):
     return np.mean(values)
 
 
+@pytest.mark.parametrize("largest", [4095, 4096, 65535])
+def test_uiq_loses_no_digit_of_large_integers(largest, make_pair):
+    """Around the values where sums outgrow 32 bits, integers score as the same floats do."""
+    org, pred = make_pair(40, 30, 2, dtype="uint16")
+    org[5:20], pred[5:20] = largest, largest - (pred[5:20] & 1)
+    floats = org.astype(np.float64), pred.astype(np.float64)
+    assert ism.uiq(org, pred) == pytest.approx(ism.uiq(*floats), rel=1e-12)
+    assert ism.uiq(org, pred) == pytest.approx(naive_uiq(org, pred, 8), rel=1e-9)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
 @pytest.mark.parametrize(("size", "step"), [(8, 1), (8, 3), (5, 1), (1, 1), (11, 4)])
 def test_uiq_agrees_with_a_loop_over_windows(dtype, size, step, make_pair):

@@ -252,10 +252,7 @@ class UniversalQuality(WindowMean):
         exact = self._sums_are_exact(org.dtype)
         if not exact or org.dtype.kind != "u":
             org, pred = org.astype(np.float64), pred.astype(np.float64)
-        squares, products = np.zeros(org.shape), np.zeros(org.shape)
-        cv2.accumulateSquare(org, squares)
-        cv2.accumulateSquare(pred, squares)
-        cv2.accumulateProduct(org, pred, products)
+        squares, products = self._powers(org, pred)
         sum_x, sum_y = self._sum(org, exact), self._sum(pred, exact)
 
         # Over the margin too, where windows are made up: to drop it now would cost four copies.
@@ -290,6 +287,26 @@ class UniversalQuality(WindowMean):
         rows, cols, bands = org.shape
         inside = quality[before : rows - after, before * bands : (cols - after) * bands]
         return np.asarray(inside.reshape(len(inside), -1, bands))
+
+    def _powers(self, org: Array, pred: Array) -> tuple[Array, Array]:
+        """x^2 + y^2 and x y of every pixel."""
+        squares: Array
+        products: Array
+        if org.dtype.kind == "u":
+            largest = int(max(org.max(initial=0), pred.max(initial=0)))
+            if 2 * self.size**2 * largest**2 < 2**31:
+                # 32 bits hold even the sums over windows: half the memory of float64.
+                squares, other = org.astype(np.int32), pred.astype(np.int32)
+                products = squares * other
+                squares *= squares
+                squares += np.square(other, out=other)
+                return squares, products
+        cv2 = opencv()
+        squares, products = np.zeros(org.shape), np.zeros(org.shape)
+        cv2.accumulateSquare(org, squares)
+        cv2.accumulateSquare(pred, squares)
+        cv2.accumulateProduct(org, pred, products)
+        return squares, products
 
     def _sums_are_exact(self, dtype: np.dtype[Any]) -> bool:
         """Whether every sum, and its product with the window's size, is exact in float64."""

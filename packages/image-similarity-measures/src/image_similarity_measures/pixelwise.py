@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -89,12 +89,12 @@ class ErrorSums:
 
 
 class LargestValue:
-    """The largest value of both images; 0 where none is larger."""
+    """The largest value of two images of integers; 0 where none is larger."""
 
     halo = (0, 0)
 
     def __init__(self) -> None:
-        self.value: Any = 0
+        self.value = 0
 
     def fresh(self) -> Self:
         """Return an empty accumulator."""
@@ -108,7 +108,7 @@ class LargestValue:
             largest = image.max()
             if largest > self.value and block.valid is not None:
                 largest = image[block.valid].max(initial=0)
-            self.value = max(self.value, largest)
+            self.value = max(self.value, int(largest))
 
     def merge(self, other: Self) -> None:
         """Take another's."""

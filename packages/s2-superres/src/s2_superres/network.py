@@ -92,15 +92,18 @@ class NetworkSpec:
         wholly farther away (Chebyshev distance).
         """
         if self.family == "compact":
-            body = 2 * self.blocks + _BODY_HEAD_AND_TAIL if self.trained else 0
-            support = _injection_support(self.ratio) + body + 2
+            support = _injection_support(self.ratio) + 2
             if self.evens_vapour:
                 support += self.ratio * (VAPOUR_RADIUS + 1)
         else:
-            support = 2 * self.blocks + _BODY_HEAD_AND_TAIL + 2 * self.ratio
-        if self.consistent:
-            support += _projection_support(self.ratio)
-        return _whole_pixels(support)
+            support = 2 * self.ratio
+        return _whole_pixels(support + self._inner_support)
+
+    @property
+    def _inner_support(self) -> int:
+        """Support of the body and the projection, in 10 m pixels."""
+        support = 2 * self.blocks + _BODY_HEAD_AND_TAIL if self.trained else 0
+        return support + (_projection_support(self.ratio) if self.consistent else 0)
 
     @property
     def trim(self) -> int:
@@ -111,10 +114,7 @@ class NetworkSpec:
         """
         if self.family != "compact" or not self.trained:
             return 0
-        support = 2 * self.blocks + _BODY_HEAD_AND_TAIL
-        if self.consistent:
-            support += _projection_support(self.ratio)
-        return self.halo - _whole_pixels(support)
+        return self.halo - _whole_pixels(self._inner_support)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types."""

@@ -23,10 +23,11 @@ _AHEAD = 4
 _SPECTRAL = 0.08
 #: What the top of the atmosphere makes of the surface's reflectance, L1C = gain * L2A + offset
 #: (offsets in DN), through clear and through thick air, bands in the order of the arrays at 10, 20
-#: and 60 m: about the straight lines through five places of which both levels were at hand.
+#: and 60 m: about the straight lines through four places of which both levels were at hand, none
+#: of them a place for validation.
 _CLEAR_AIR = (
-    (0.67, 0.71, 0.81, 0.84, 0.81, 0.84, 0.90, 0.93, 0.92, 0.85, 0.60, 0.30),
-    (740, 450, 260, 160, 216, 226, 200, 153, 0, 0, 996, 150),
+    (0.67, 0.71, 0.81, 0.84, 0.78, 0.84, 0.89, 0.93, 0.91, 0.84, 0.60, 0.25),
+    (800, 485, 280, 165, 242, 226, 200, 153, 25, 9, 1140, 80),
 )
 _THICK_AIR = (
     (0.55, 0.58, 0.70, 0.76, 0.70, 0.76, 0.80, 0.84, 0.86, 0.82, 0.52, 0.17),

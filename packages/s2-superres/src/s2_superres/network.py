@@ -16,8 +16,12 @@ behind any weights.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from s2_superres.bands import BANDS_20M, BANDS_60M, Band
 from s2_superres.degradation import degradation_taps, projection_taps
@@ -165,7 +169,9 @@ def _injection_support(ratio: int) -> int:
     return ratio * (coarse + 1) + margin
 
 
-def build_network(spec: NetworkSpec, precision: str = "float32", trim: int = 0) -> Any:
+def build_network(
+    spec: NetworkSpec, precision: str = "float32", trim: int = 0, *, inference: bool = False
+) -> Any:
     """Build the Keras model of a spec, with untrained weights.
 
     Parameters
@@ -177,6 +183,11 @@ def build_network(spec: NetworkSpec, precision: str = "float32", trim: int = 0) 
     trim : int
         How much narrower than the input the output is at each side, in 10 m pixels, a
         multiple of 6: for windows whose edges are thrown away, see `NetworkSpec.trim`.
+    inference : bool
+        For weights that have been through `fold`: without the factor of the residual
+        branches, so that backends run a convolution and the addition behind it as one
+        operation, and with the last convolutions in `precision` as well, which only a
+        training needs in float32.
 
     Returns
     -------
@@ -196,7 +207,8 @@ def build_network(spec: NetworkSpec, precision: str = "float32", trim: int = 0) 
     inputs = [
         keras.Input((None, None, channels[r]), name=f"x{r}", dtype="float32") for r in spec.inputs
     ]
-    graph = _Graph(spec, "mixed_bfloat16" if precision == "bfloat16" else "float32", trim)
+    policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
+    graph = _Graph(spec, policy, trim, inference)
     if spec.family != "compact":
         ups = [
             Upsample(r // 10, name=f"up{r}", dtype="float32")(x)
@@ -213,6 +225,30 @@ def build_network(spec: NetworkSpec, precision: str = "float32", trim: int = 0) 
     return keras.Model(inputs, y, name=f"{spec.family}_{spec.resolution}m")
 
 
+#: What a residual branch is multiplied by, and the end of the name of the layer before that.
+_BRANCH_GAIN = 0.1
+_LAST_OF_BRANCH = "_conv2"
+
+
+def fold(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Put the factor of the residual branches into the weights before it.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        Weights by layer and variable, as ``"block0_conv2/kernel"``.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Weights of the same network built for `inference`; those changed in float32.
+    """
+    return {
+        name: array.astype(np.float32) * _BRANCH_GAIN if f"{_LAST_OF_BRANCH}/" in name else array
+        for name, array in arrays.items()
+    }
+
+
 @dataclass(frozen=True)
 class _Graph:
     """Layers of a residual body, with the names that the weights are stored under."""
@@ -220,6 +256,7 @@ class _Graph:
     spec: NetworkSpec
     policy: str
     trim: int
+    inference: bool
 
     def trimmed(self, x: Any, ratio: int = 1) -> Any:
         """Cut the edges off an image whose pixels are `ratio` times 10 m wide."""
@@ -233,8 +270,13 @@ class _Graph:
         options = {"kernel_initializer": "he_uniform", "dtype": self.policy, **options}
         return keras.layers.Conv2D(features, 3, padding="same", name=name, **options)(x)
 
+    def last(self, x: Any, outputs: int, name: str) -> Any:
+        """Return a convolution that starts at 0."""
+        policy = self.policy if self.inference else "float32"
+        return self.conv(x, outputs, name, dtype=policy, kernel_initializer="zeros")
+
     def body(self, x: Any, outputs: int) -> Any:
-        """Head, residual blocks scaled by 0.1, tail; the tail starts at 0 and is in float32."""
+        """Head, residual blocks whose branches are scaled by 0.1, tail."""
         import keras
 
         from s2_superres.layers import Scale
@@ -242,10 +284,11 @@ class _Graph:
         x = self.conv(x, self.spec.features, "head", activation="relu")
         for i in range(self.spec.blocks):
             y = self.conv(x, self.spec.features, f"block{i}_conv1", activation="relu")
-            y = self.conv(y, self.spec.features, f"block{i}_conv2")
-            y = Scale(0.1, name=f"block{i}_scale", dtype=self.policy)(y)
+            y = self.conv(y, self.spec.features, f"block{i}{_LAST_OF_BRANCH}")
+            if not self.inference:
+                y = Scale(_BRANCH_GAIN, name=f"block{i}_scale", dtype=self.policy)(y)
             x = keras.layers.Add(name=f"block{i}", dtype=self.policy)([x, y])
-        return self.conv(x, outputs, "tail", dtype="float32", kernel_initializer="zeros")
+        return self.last(x, outputs, "tail")
 
 
 #: Details are small beside reflectances: bring them to the same order for the body.
@@ -303,7 +346,7 @@ def _compact(spec: NetworkSpec, graph: _Graph, inputs: list[Any]) -> Any:
     stack = graph.trimmed(keras.layers.Concatenate(name="stack", dtype="float32")(stacked))
     outputs = len(spec.bands)
     y = graph.body(stack, outputs)
-    skip = graph.conv(stack, outputs, "skip", kernel_initializer="zeros", dtype="float32")
+    skip = graph.last(stack, outputs, "skip")
     y = keras.layers.Add(name="tail_and_skip", dtype="float32")([y, skip])
     y = Scale(_OUTPUT_GAIN, name="output_gain", dtype="float32")(y)
     y = keras.layers.Add(name="residual", dtype="float32")([graph.trimmed(base), y])

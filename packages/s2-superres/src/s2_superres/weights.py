@@ -12,7 +12,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.errors import OutputError, WeightsError
-from s2_superres.network import NetworkSpec, build_network
+from s2_superres.network import NetworkSpec, build_network, fold
 
 if TYPE_CHECKING:
     import keras
@@ -89,9 +89,9 @@ def apply_weights(model: keras.Model, weights: Weights) -> None:
 
 
 def build_with_weights(weights: Weights, precision: str = "float32", trim: int = 0) -> keras.Model:
-    """Build the network of some weights and set them; see `build_network`."""
-    model = build_network(weights.spec, precision, trim)
-    apply_weights(model, weights)
+    """Build the network of some weights for inference and set them; see `build_network`."""
+    model = build_network(weights.spec, precision, trim, inference=True)
+    apply_weights(model, replace(weights, arrays=fold(weights.arrays)))
     return model
 
 

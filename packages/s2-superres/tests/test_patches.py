@@ -266,6 +266,26 @@ def test_crops_with_every_band_at_60m_are_not_degraded_but_where_needed(tmp_path
     assert len(shifts) > 1
 
 
+def test_crops_with_every_band_at_60m_stand_for_scenes_of_20m(tmp_path: Path) -> None:
+    """Their truth, B8A, is not among what is given: B08 is the mean of it and B07."""
+    rng = np.random.default_rng(0)
+    hr = rng.integers(100, 9000, (9, 40, 40), np.uint16)
+    arrays = {"hr": hr, "lr": hr[:2], "scl": np.full((40, 40), 4, np.uint8)}
+    write(tmp_path / "L2A_t.npz", arrays)
+    patches = cut_patches([tmp_path / "L2A_t.npz"], tmp_path / "out", PatchSettings(20, 12, 9))
+    scene = patches.scenes[0]
+    b08 = hr[5:7].mean(axis=0).astype(np.uint16)
+    guides, half = np.stack([*hr[:3], b08]), degrade(hr[3:], 2)
+    for index in range(scene.count):
+        x10, x20, target = patches.read(scene, index)
+        row, col = find(hr[3:], target)
+        place = np.s_[:, row : row + 12, col : col + 12]
+        np.testing.assert_array_equal(np.moveaxis(x10, -1, 0), guides[place])
+        if row % 2 == col % 2 == 0 and row + 12 < 40 and col + 12 < 40:
+            part = half[:, row // 2 : row // 2 + 6, col // 2 : col // 2 + 6]
+            assert np.abs(np.moveaxis(x20, -1, 0) - part).max() <= 0.51
+
+
 def test_patches_lie_in_random_order_and_repeat_by_the_seed(tmp_path: Path) -> None:
     write(tmp_path / "L2A_a.npz", crop(40, 40))
     made = [

@@ -32,6 +32,8 @@ BRIGHTEST = 32767
 #: Bands of the crops that hold everything at 60 m, by the resolution they stand for.
 #: B8A stands for B08, which products do not hold at 60 m.
 _AT_60M = {10: (0, 1, 2, 6), 20: (3, 4, 5, 6, 7, 8)}
+#: Where B8A is what is looked for, the mean of it and B07 stands for B08.
+_ABOUT_B08 = (5, 6)
 #: In the 60 m copies, what Sen2Cor clips negative reflectance to.
 _CLIPPED = 1
 
@@ -264,7 +266,8 @@ class CropScene:
     """A scene of a ``.npz`` crop, held in memory while it is open.
 
     Keys are ``b10``, ``b20`` and ``b60`` with native pixels, or ``hr``, ``lr`` and ``scl``
-    with every band at 60 m; digital numbers with the offset taken out, 0 is no data.
+    with every band at 60 m; digital numbers with the offset taken out, 0 is no data. Bands at
+    60 m also stand for a scene at 20 m: sharper than the sensor makes it, but there is more of it.
     """
 
     def __init__(self, path: Path, resolution: int, index: dict[str, str]) -> None:
@@ -274,7 +277,8 @@ class CropScene:
         ratio = resolution // 10
         self.factors = dict.fromkeys(input_resolutions(resolution), ratio)
         if self._all_at_60m:
-            self.factors = {10: 1, 20: 2, 60: 6}
+            # The finer bands are already where degrading would bring them.
+            self.factors = {r: r // 10 for r in self.factors}
         rows, cols = arrays[resolution].shape[1:]
         prefix = path.stem[:3] if path.stem[:3] in ("L1C", "L2A") else "unknown"
         level, split = index.get("level") or prefix, index.get("split")
@@ -365,11 +369,6 @@ class CropScene:
         return {resolution: found[f"b{resolution}"] for resolution in wanted}
 
     def _at_60m(self, found: dict[str, NDArray[Any]]) -> dict[int, NDArray[Any]]:
-        if self.resolution != 60:
-            raise InputError(
-                f"{self.path}: holds every band at 60 m, which serves --resolution 60 only; "
-                "leave it out, or add --skip-unusable"
-            )
         missing = sorted({"hr", "lr", "scl"} - set(found))
         if missing or found["hr"].shape[:1] != (9,) or found["scl"].shape != found["lr"].shape[1:]:
             raise InputError(
@@ -377,6 +376,10 @@ class CropScene:
                 "and scl on one grid; it was made by something else"
             )
         arrays = {r: found["hr"][list(bands)] for r, bands in _AT_60M.items()}
+        if self.resolution == 20:
+            # With B8A in the place of B08, the truth would lie among what is given.
+            arrays[10][3] = found["hr"][list(_ABOUT_B08)].mean(axis=0).astype(arrays[10].dtype)
+            return {**arrays, 0: found["scl"]}
         return {**arrays, 60: found["lr"], 0: found["scl"]}
 
 

@@ -32,8 +32,11 @@ BRIGHTEST = 32767
 #: Bands of the crops that hold everything at 60 m, by the resolution they stand for.
 #: B8A stands for B08, which products do not hold at 60 m.
 _AT_60M = {10: (0, 1, 2, 6), 20: (3, 4, 5, 6, 7, 8)}
-#: Where B8A is what is looked for, the mean of it and B07 stands for B08.
-_ABOUT_B08 = (5, 6)
+#: Where B8A is what is looked for, some of B07 and more of it stand for B08.
+_ABOUT_B08 = {5: 0.4, 6: 0.6}
+#: Means over 60 m are sharper than what the sensor sees in pixels of 20 m, or in means of its 10 m
+#: pixels: standard deviations of the Gaussians between them in pixels, short-wave infrared last.
+_BLUR_AS_20M = {10: (0.37,) * 4, 20: (0.51,) * 4 + (0.61,) * 2}
 #: In the 60 m copies, what Sen2Cor clips negative reflectance to.
 _CLIPPED = 1
 
@@ -266,8 +269,8 @@ class CropScene:
     """A scene of a ``.npz`` crop, held in memory while it is open.
 
     Keys are ``b10``, ``b20`` and ``b60`` with native pixels, or ``hr``, ``lr`` and ``scl``
-    with every band at 60 m; digital numbers with the offset taken out, 0 is no data. Bands at
-    60 m also stand for a scene at 20 m: sharper than the sensor makes it, but there is more of it.
+    with every band at 60 m; digital numbers with the offset taken out, 0 is no data. Blurred,
+    bands at 60 m also stand for a scene at 20 m.
     """
 
     def __init__(self, path: Path, resolution: int, index: dict[str, str]) -> None:
@@ -378,9 +381,23 @@ class CropScene:
         arrays = {r: found["hr"][list(bands)] for r, bands in _AT_60M.items()}
         if self.resolution == 20:
             # With B8A in the place of B08, the truth would lie among what is given.
-            arrays[10][3] = found["hr"][list(_ABOUT_B08)].mean(axis=0).astype(arrays[10].dtype)
-            return {**arrays, 0: found["scl"]}
+            arrays[10][3] = np.rint(sum(w * found["hr"][i] for i, w in _ABOUT_B08.items()))
+            seen = {r: _blurred(arrays[r], sigmas) for r, sigmas in _BLUR_AS_20M.items()}
+            return {**seen, 0: found["scl"]}
         return {**arrays, 60: found["lr"], 0: found["scl"]}
+
+
+def _blurred(bands: NDArray[np.uint16], sigmas: tuple[float, ...]) -> NDArray[np.uint16]:
+    """Blur (bands, rows, cols); what no data touches is no data."""
+    from scipy.ndimage import gaussian_filter, maximum_filter
+
+    reach = 2
+    missing = maximum_filter((bands == 0).any(axis=0), 2 * reach + 1)
+    blurred = [
+        gaussian_filter(band.astype(np.float32), sigma, radius=reach)
+        for band, sigma in zip(bands, sigmas, strict=True)
+    ]
+    return np.where(missing, 0, np.rint(blurred)).astype(bands.dtype)
 
 
 def open_scenes(sources: Iterable[str | Path], resolution: int) -> tuple[list[Scene], list[str]]:

@@ -154,6 +154,10 @@ def mean(comparisons: Sequence[Mapping[str, Any]], method: str, metric: str, dig
 
 def training(metadata: Mapping[str, Any]) -> str:
     """Return how the weights were made, as far as they tell."""
+    if "init" in metadata:
+        rest = {name: value for name, value in metadata.items() if name != "init"}
+        first = training(metadata["init"])
+        return f"First:\n\n{first}\nThen, from these weights:\n\n{training(rest)}"
     lines = []
     data = metadata.get("data")
     if isinstance(data, Mapping):

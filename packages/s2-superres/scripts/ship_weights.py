@@ -2,7 +2,8 @@
 
 Run from a checkout, with the package installed:
 ``python scripts/ship_weights.py RUN/best.npz compact_20m.npz --levels L1C L2A --default``.
-The settings of the run go beside them, as compact_20m.json: ``train --config`` repeats it.
+The settings of the run go beside them, as compact_20m.json, and those of the run whose weights
+it started from, if there was one, as compact_20m_init.json: ``train --config`` repeats them.
 Values are stored in half precision; the index holds the SHA-256 that
 `s2_superres.weights.find_weights` checks.
 """
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from s2_superres.methods import choose_methods
 from s2_superres.sample import sample_path
@@ -33,8 +36,9 @@ def main() -> None:
     SHIPPED.mkdir(parents=True, exist_ok=True)
     target = SHIPPED / options.name
     save_weights(target, weights.spec, weights.arrays, weights.metadata)
-    recipe = json.dumps(weights.metadata["recipe"], indent=1)
-    target.with_suffix(".json").write_text(recipe + "\n")
+    write_recipe(weights.metadata, target.with_suffix(".json"))
+    if "init" in weights.metadata:
+        write_recipe(weights.metadata["init"], target.with_name(f"{target.stem}_init.json"))
 
     index_file = SHIPPED / "index.json"
     index = json.loads(index_file.read_text()) if index_file.exists() else {}
@@ -51,6 +55,11 @@ def main() -> None:
         "sha256": file_hash(target),
     }
     index_file.write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+
+
+def write_recipe(metadata: Mapping[str, Any], path: Path) -> None:
+    """Write the settings that made some weights, for ``train --config``."""
+    path.write_text(json.dumps(metadata["recipe"], indent=1) + "\n")
 
 
 def score_on_sample(weights: Path, resolution: int) -> float:

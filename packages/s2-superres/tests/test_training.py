@@ -277,11 +277,15 @@ def test_a_mirrored_patch_is_still_a_pair(least: int) -> None:
 
 
 def test_weights_to_start_from_are_taken_over(data: Path, tmp_path: Path) -> None:
+    """And how they were made is told with what became of them."""
     first = train(tiny(data), tmp_path / "one")
     config = tiny(data, init=str(first.weights), steps=1, learning_rate=1e-12, ema=0.0)
     second = load_weights(train(config, tmp_path / "two").weights)
     for name, array in load_weights(first.weights).arrays.items():
         np.testing.assert_allclose(second.arrays[name], array, atol=1e-6)
+    origin = second.metadata["init"]
+    assert origin["recipe"]["steps"] == tiny(data).steps
+    assert origin["sha256"] == load_weights(first.weights).sha256
 
 
 def test_a_loss_that_is_no_number_stops_the_run(data: Path, tmp_path: Path) -> None:

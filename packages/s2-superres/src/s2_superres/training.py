@@ -230,8 +230,12 @@ class _Learner:
         _distribute(config.batch)
         keras.utils.set_random_seed(config.seed)
         self.model = build_network(config.spec, config.precision)
+        #: How the weights that it starts from were made.
+        self.origin: dict[str, Any] = {}
         if config.init:
-            apply_weights(self.model, load_weights(config.init))
+            start = load_weights(config.init)
+            apply_weights(self.model, start)
+            self.origin = {"init": {"sha256": start.sha256, **start.metadata}}
         self.optimizer = _optimizer(config)
         # XLA on CPUs is slower at convolutions than TensorFlow's own kernels.
         jit: bool | str = "auto" if keras.backend.backend() == "jax" else False
@@ -429,6 +433,7 @@ class _Run:
             "step": self.state.step,
             "seconds": round(self.state.seconds, 1),
             "validation_rmse": scenes,
+            **self.learner.origin,
         }
         save_weights(
             self.folder / name, self.config.spec, self.learner.average, metadata, "float32"

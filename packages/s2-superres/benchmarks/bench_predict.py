@@ -8,9 +8,10 @@ random weights; speed does not depend on their values. Rounds alternate, and the
 one of each that took the fewest CPU seconds counts. Every measurement runs in a
 process of its own, for its peak memory.
 
-``--product`` adds whole runs on a synthetic product, with each family of networks
-that ships, and what share of their time is outside the networks: what is left when
-the time that the networks take for as many windows, alone on the machine, is taken off.
+``--product`` adds whole runs on a product, a file or a synthetic one of so many pixels a
+side, with each family of networks that ships, and what share of their time is outside the
+networks: what is left when the time that the networks take for as many windows, alone on the
+machine, is taken off.
 """
 
 from __future__ import annotations
@@ -113,8 +114,8 @@ def ours(side: int, precision: str) -> None:
         report(run, side)
 
 
-def product(side: int, precision: str, network: str) -> None:
-    """A whole run on a synthetic product; the share outside the networks."""
+def product(source: str, precision: str, network: str) -> None:
+    """A whole run on a product; the share outside the networks."""
     import statistics
 
     from s2_superres import blocks
@@ -134,8 +135,10 @@ def product(side: int, precision: str, network: str) -> None:
 
     setattr(blocks, "compute", counted)  # noqa: B010
     with tempfile.TemporaryDirectory() as folder:
-        grid = Grid("EPSG:32633", 300000.0, 6200040.0, side, side)
-        safe = write_product(Path(folder), ProductSpec("L1C", "05.09", grid), landscape)
+        safe = Path(source)
+        if source.isdecimal():
+            grid = Grid("EPSG:32633", 300000.0, 6200040.0, int(source), int(source))
+            safe = write_product(Path(folder), ProductSpec("L1C", "05.09", grid), landscape)
         start, cpu = time.perf_counter(), time.process_time()
         predict(safe, Path(folder) / "o.tif", Options(precision=precision, network=network))
         wall, cpu = time.perf_counter() - start, time.process_time() - cpu
@@ -146,7 +149,18 @@ def product(side: int, precision: str, network: str) -> None:
         real(*last)
         alone.append(time.perf_counter() - start)
     outside = 1 - statistics.median(alone) * windows / wall
-    print(json.dumps({"wall": wall, "cpu": cpu, "outside": outside, "memory": memory}))
+    print(
+        json.dumps(
+            {
+                "wall": wall,
+                "cpu": cpu,
+                "outside": outside,
+                "memory": memory,
+                "windows": windows,
+                "alone": statistics.median(alone),
+            }
+        )
+    )
 
 
 def report(run: Any, side: int) -> None:
@@ -211,7 +225,7 @@ def measure(*arguments: object) -> dict[str, float]:
     return result
 
 
-def table(sizes: list[int], rounds: int, product_side: int | None, networks: list[str]) -> str:
+def table(sizes: list[int], rounds: int, whole: str | None, networks: list[str]) -> str:
     """Measure everything and return Markdown."""
     from s2_superres.engine import resolve_precision
 
@@ -248,14 +262,15 @@ def table(sizes: list[int], rounds: int, product_side: int | None, networks: lis
         + " and ".join(f"{value:.0f} in {way}" for way, value in peaks.items())
         + ".",
     ]
-    for network in networks if product_side else []:
-        got = measure("product", product_side, ways[-1], network)
+    for network in networks if whole else []:
+        got = measure("product", whole, ways[-1], network)
         lines += [
             "",
             (
-                f"A synthetic product of {product_side} pixels a side, all eight bands by "
-                f"{network}, in {ways[-1]}: {got['wall']:.0f} s, {got['cpu']:.0f} CPU "
-                f"seconds, {got['outside']:.1%} of the time outside the networks, "
+                f"The product, all eight bands by {network}, in {ways[-1]}: "
+                f"{got['wall']:.0f} s, {got['cpu']:.0f} CPU seconds, "
+                f"{got['windows']:.0f} windows of {got['alone']:.2f} s in the networks alone, "
+                f"so {got['outside']:.1%} of the time outside of them; "
                 f"{got['memory'] / 2**20:.0f} MiB."
             ),
         ]
@@ -267,7 +282,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="*", default=[600])
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--product", type=int, help="side of a synthetic product, 10980 by hand")
+    parser.add_argument("--product", help="a product, or the side of a synthetic one in pixels")
     parser.add_argument("--networks", nargs="*", default=["compact", "dsen2"])
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     parser.add_argument("--one", nargs="*", help=argparse.SUPPRESS)
@@ -279,14 +294,15 @@ def main() -> None:
         elif kind == "ours":
             ours(int(side), *precision)
         elif kind == "product":
-            product(int(side), *precision)
+            product(side, *precision)
         else:
             peak(*precision)
         return
     text = table(chosen.sizes, chosen.rounds, chosen.product, chosen.networks)
     print(text)
     if chosen.out:
-        command = " ".join(["python benchmarks/bench_predict.py", *sys.argv[1:]])
+        given = [Path(text).name if Path(text).exists() else text for text in sys.argv[1:]]
+        command = " ".join(["python benchmarks/bench_predict.py", *given])
         chosen.out.write_text(f"Printed by `{command}`.\n\n{text}")
 
 

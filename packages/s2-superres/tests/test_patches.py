@@ -306,6 +306,17 @@ def test_crops_with_every_band_at_60m_stand_for_scenes_of_20m(tmp_path: Path) ->
     assert aligned
 
 
+def test_stand_ins_are_not_cut_among_real_scenes(tmp_path: Path) -> None:
+    """Mixed with them they make worse networks; for 60 m they are real scenes themselves."""
+    hr = np.full((9, 48, 48), 2000, np.uint16)
+    write(tmp_path / "L2A_t.npz", {"hr": hr, "lr": hr[:2], "scl": np.full((48, 48), 4, np.uint8)})
+    write(tmp_path / "L2A_a.npz", crop(288, 288))
+    with pytest.raises(InputError, match=r"L2A_t\.npz: .*folders of their own"):
+        cut_patches([tmp_path], tmp_path / "out", PatchSettings(20, 8, 5))
+    assert not (tmp_path / "out").exists()
+    assert len(cut_patches([tmp_path], tmp_path / "out", PatchSettings(60, 6, 5)).scenes) == 2
+
+
 def test_patches_lie_in_random_order_and_repeat_by_the_seed(tmp_path: Path) -> None:
     write(tmp_path / "L2A_a.npz", crop(40, 40))
     made = [

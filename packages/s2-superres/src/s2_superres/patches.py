@@ -163,7 +163,8 @@ def cut_patches(
     Raises
     ------
     InputError
-        If a source is unusable, levels are mixed unasked, or two scenes have one name.
+        If a source is unusable, levels are mixed unasked, crops at 60 m among finer scenes, or
+        two scenes have one name.
     OutputError
         If the folder holds other patches, or cannot be written.
     """
@@ -173,6 +174,7 @@ def cut_patches(
     scenes = _usable(sources, settings, options, warn)
     facts = [scene.facts for scene in scenes]
     _check_levels(facts, options.mixed_levels)
+    _check_stand_ins(facts)
     sides = options.split.assign(facts, settings.seed)
     _prepare(folder, options.overwrite)
     total, done = sum(fact.shape[0] for fact in facts), 0
@@ -250,6 +252,16 @@ def _check_levels(facts: Sequence[SceneFacts], mixed: bool) -> None:
         raise InputError(
             f"the sources are of different levels ({examples}); cut each level into a folder of "
             "its own, or add --mixed-levels"
+        )
+
+
+def _check_stand_ins(facts: Sequence[SceneFacts]) -> None:
+    kinds = {fact.stand_in: fact.source for fact in facts}
+    if len(kinds) > 1:
+        raise InputError(
+            f"{kinds[True]}: holds bands at 60 m, which only stand for finer ones, and "
+            f"{kinds[False]} holds those; cut them into folders of their own, and train on the "
+            "former before the latter"
         )
 
 

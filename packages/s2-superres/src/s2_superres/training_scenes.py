@@ -61,6 +61,8 @@ class SceneFacts:
         File name of the source.
     shape : tuple of int
         Target rows and columns; `ShiftedScene` cuts them to multiples of the ratio.
+    stand_in : bool
+        Coarser pixels stand for those of the resolution.
     """
 
     name: str
@@ -70,6 +72,7 @@ class SceneFacts:
     offset: float
     source: str
     shape: tuple[int, int]
+    stand_in: bool = False
 
 
 class Scene(Protocol):
@@ -293,6 +296,7 @@ class CropScene:
             offset=0.0,
             source=path.name,
             shape=(rows, cols),
+            stand_in=self._all_at_60m and resolution != 60,
         )
         self._arrays: dict[int, NDArray[Any]] | None = None
 

@@ -153,11 +153,19 @@ def mean(comparisons: Sequence[Mapping[str, Any]], method: str, metric: str, dig
 
 
 def training(metadata: Mapping[str, Any]) -> str:
-    """Return how the weights were made, as far as they tell."""
-    if "init" in metadata:
-        rest = {name: value for name, value in metadata.items() if name != "init"}
-        first = training(metadata["init"])
-        return f"First:\n\n{first}\nThen, from these weights:\n\n{training(rest)}"
+    """Return how the weights were made, as far as they tell, and those that they started from."""
+    runs = [metadata]
+    while "init" in runs[0]:
+        runs.insert(0, runs[0]["init"])
+    if len(runs) == 1:
+        return one_run(metadata)
+    steps = [one_run(run).replace("\n", "\n   ").rstrip() for run in runs]
+    text = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
+    return f"Each run started from the weights of the one before.\n\n{text}\n"
+
+
+def one_run(metadata: Mapping[str, Any]) -> str:
+    """Return what one run was trained on, for how long and how."""
     lines = []
     data = metadata.get("data")
     if isinstance(data, Mapping):
@@ -169,6 +177,8 @@ def training(metadata: Mapping[str, Any]) -> str:
                 else "."
             )
         )
+        for name, teachers in data.get("teachers", {}).items():
+            lines.append(f"The truth of {name} is what {teachers} made of the scenes.")
     elif data:
         lines.append(f"Trained on {data}.")
     if "seconds" in metadata:

@@ -2,8 +2,8 @@
 
 Run from a checkout, with the package installed:
 ``python scripts/ship_weights.py RUN/best.npz compact_20m.npz --levels L1C L2A --default``.
-The settings of the run go beside them, as compact_20m.json, and those of the run whose weights
-it started from, if there was one, as compact_20m_init.json: ``train --config`` repeats them.
+The settings of the run go beside them, as compact_20m.json, and those of the runs whose weights it
+started from by the names of their folders: ``train --config`` repeats them.
 Values are stored in half precision; the index holds the SHA-256 that
 `s2_superres.weights.find_weights` checks.
 """
@@ -36,9 +36,7 @@ def main() -> None:
     SHIPPED.mkdir(parents=True, exist_ok=True)
     target = SHIPPED / options.name
     save_weights(target, weights.spec, weights.arrays, weights.metadata)
-    write_recipe(weights.metadata, target.with_suffix(".json"))
-    if "init" in weights.metadata:
-        write_recipe(weights.metadata["init"], target.with_name(f"{target.stem}_init.json"))
+    write_recipes(weights.metadata, target.with_suffix(".json"))
 
     index_file = SHIPPED / "index.json"
     index = json.loads(index_file.read_text()) if index_file.exists() else {}
@@ -57,9 +55,12 @@ def main() -> None:
     index_file.write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
 
 
-def write_recipe(metadata: Mapping[str, Any], path: Path) -> None:
-    """Write the settings that made some weights, for ``train --config``."""
-    path.write_text(json.dumps(metadata["recipe"], indent=1) + "\n")
+def write_recipes(metadata: Mapping[str, Any], path: Path) -> None:
+    """Write the settings that made some weights, and those before them, for ``train --config``."""
+    recipe = metadata["recipe"]
+    path.write_text(json.dumps(recipe, indent=1) + "\n")
+    if "init" in metadata:
+        write_recipes(metadata["init"], path.with_name(f"{Path(recipe['init']).parent.name}.json"))
 
 
 def score_on_sample(weights: Path, resolution: int) -> float:

@@ -304,6 +304,15 @@ def patches(
             show_default="1/2, 1/6 for 60 m",
         ),
     ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="compact|dsen2|none|FILE",
+            help="Degrade nothing; take as truth what these weights make of the scene, in the mean "
+            "if repeated.",
+            show_default=False,
+        ),
+    ] = None,
     validation: Annotated[
         list[str] | None,
         typer.Option(
@@ -340,8 +349,14 @@ def patches(
         sigma,
         skip_clouds,
     )
+    if teacher and sigma is not None:
+        raise typer.BadParameter("--sigma: with --teacher nothing is degraded")
     options = CutOptions(
-        Split(tuple(validation or ()), validation_share), mixed_levels, skip_unusable, overwrite
+        Split(tuple(validation or ()), validation_share),
+        mixed_levels,
+        skip_unusable,
+        overwrite,
+        tuple(teacher or ()),
     )
     with RowProgress(quiet=quiet) as progress:
         done = cut_patches(sources, out, settings, options, progress=progress, warn=progress.warn)

@@ -16,7 +16,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +33,7 @@ from s2_superres.patchset import (
     PatchSettings,
     manifest_text,
 )
+from s2_superres.teaching import TaughtScene, Teachers
 from s2_superres.training_scenes import (
     Rows,
     Scene,
@@ -46,6 +47,8 @@ from s2_superres.training_scenes import (
 _CHUNK = 24
 #: Candidate rows of patches that are looked at together, in patches.
 _STRIP = 3
+#: The same where networks need rows around it as well.
+_TAUGHT_STRIP = 8
 #: Candidates per patch asked for, so that enough are left after gaps and clouds.
 _SPARE = 2
 
@@ -120,12 +123,16 @@ class CutOptions:
         Leave out what no patch can be cut from, instead of an error.
     overwrite : bool
         Replace patches that are there already.
+    teachers : tuple of str
+        Networks whose output is taken as truth, see `teaching.Teachers`. Nothing is degraded,
+        and nothing is cut of places for validation.
     """
 
     split: Split = field(default_factory=Split)
     mixed_levels: bool = False
     skip_unusable: bool = False
     overwrite: bool = False
+    teachers: tuple[str, ...] = ()
 
 
 def cut_patches(
@@ -171,13 +178,19 @@ def cut_patches(
     options = options or CutOptions()
     folder = Path(folder)
     warn = warn or (lambda line: None)
-    scenes = _usable(sources, settings, options, warn)
+    teachers = Teachers(options.teachers, settings.resolution) if options.teachers else None
+    if teachers:
+        settings = replace(settings, teachers=teachers.label)
+    scenes = _usable(sources, settings, options, teachers, warn)
     facts = [scene.facts for scene in scenes]
     _check_levels(facts, options.mixed_levels)
     _check_stand_ins(facts)
     sides = options.split.assign(facts, settings.seed)
+    if teachers:
+        # What teachers say is no measure of how good others are.
+        scenes = [scene for scene in scenes if sides[scene.facts.place] == "train"]
     _prepare(folder, options.overwrite)
-    total, done = sum(fact.shape[0] for fact in facts), 0
+    total, done = sum(scene.facts.shape[0] for scene in scenes), 0
     written: list[PatchScene] = []
     for scene in scenes:
         base = done
@@ -216,17 +229,25 @@ def _usable(
     sources: Iterable[str | Path],
     settings: PatchSettings,
     options: CutOptions,
+    teachers: Teachers | None,
     warn: Callable[[str], None],
-) -> list[Scene]:
-    scenes, unusable = open_scenes(sources, settings.resolution)
+) -> list[Scene | TaughtScene]:
+    found, unusable = open_scenes(sources, settings.resolution)
     reasons = list(unusable)
-    kept: list[Scene] = []
+    scenes: list[Scene | TaughtScene] = []
+    for each in found:
+        try:
+            scenes.append(TaughtScene(each, teachers) if teachers else each)
+        except InputError as error:
+            reasons.append(str(error))
+    kept: list[Scene | TaughtScene] = []
+    metres = 10 if teachers else settings.resolution
     for scene in scenes:
         rows, cols = scene.facts.shape
         if min(rows, cols) < settings.size:
             reasons.append(
-                f"{scene.facts.source}: {rows} x {cols} pixels of {settings.resolution} m are too "
-                f"few for patches of {settings.size}; take a smaller --size, leave it out, or add "
+                f"{scene.facts.source}: {rows} x {cols} pixels of {metres} m are too few for "
+                f"patches of {settings.size}; take a smaller --size, leave it out, or add "
                 "--skip-unusable"
             )
         else:
@@ -308,7 +329,10 @@ def _made(facts: SceneFacts, settings: PatchSettings) -> dict[str, object]:
 
 
 def _cut_whole_scene(
-    scene: Scene, settings: PatchSettings, folder: Path, progress: Callable[[int], None]
+    scene: Scene | TaughtScene,
+    settings: PatchSettings,
+    folder: Path,
+    progress: Callable[[int], None],
 ) -> int:
     """Cut a scene into a hidden folder and rename it; nothing is left if that fails."""
     partial = folder / f".{scene.facts.name}.part"
@@ -325,7 +349,7 @@ def _cut_whole_scene(
 
 
 def cut_scene(
-    scene: Scene,
+    scene: Scene | TaughtScene,
     settings: PatchSettings,
     folder: Path,
     progress: Callable[[int], None] | None = None,
@@ -334,7 +358,6 @@ def cut_scene(
     rng = np.random.default_rng([settings.seed, _hash(scene.facts.name)])
     size = settings.size
     drawn = _Smallest(settings.count)
-    shifts = lattice_shifts(settings, scene.facts.shape)
     height = scene.facts.shape[0]
     with contextlib.ExitStack() as stack:
         stack.enter_context(scene)
@@ -342,12 +365,17 @@ def cut_scene(
             name: stack.enter_context((folder / f"{name}.raw").open("w+b"))
             for name in settings.arrays
         }
-        for number, shift in enumerate(shifts):
-            shifted = ShiftedScene(scene, settings.resolution, *shift)
-            for rows, top, places in _strips(shifted, settings):
+        views: list[ShiftedScene | TaughtScene]
+        if isinstance(scene, TaughtScene):
+            views = [scene]
+        else:
+            shifts = lattice_shifts(settings, scene.facts.shape)
+            views = [ShiftedScene(scene, settings.resolution, *shift) for shift in shifts]
+        for number, view in enumerate(views):
+            for rows, top, places in _strips(view, settings):
                 bad = ~rows.valid
                 if settings.skip_clouds:
-                    bad |= shifted.clouds(top, len(bad))
+                    bad |= view.clouds(top, len(bad))
                 gaps = _window_sums(bad, size)
                 chances = rng.random(len(places))
                 for (row, col), chance in zip(places, chances, strict=True):
@@ -359,7 +387,7 @@ def cut_scene(
                             files[name].seek(slot * patch.nbytes)
                             files[name].write(patch.tobytes())
                 if progress:
-                    progress((number * height + top) // len(shifts))
+                    progress((number * height + top) // len(views))
         order = rng.permutation(len(drawn))
         for name, shape in settings.arrays.items():
             _write_shuffled(files[name], folder / f"{name}.npy", order, shape)
@@ -407,13 +435,14 @@ def _least_stride(settings: PatchSettings) -> int:
 
 
 def _strips(
-    scene: Scene, settings: PatchSettings
+    scene: ShiftedScene | TaughtScene, settings: PatchSettings
 ) -> Iterator[tuple[Rows, int, list[tuple[int, int]]]]:
-    """Yield degraded strips of a scene, their first row, and where in them patches may begin."""
+    """Yield strips of a scene, their first row, and where in them patches may begin."""
     size, (height, width) = settings.size, scene.facts.shape
     stride = lattice_stride(settings, scene.facts.shape)
     starts, cols = range(0, height - size + 1, stride), range(0, width - size + 1, stride)
-    per_strip = max(1, _STRIP * size // stride)
+    patches = _TAUGHT_STRIP if isinstance(scene, TaughtScene) else _STRIP
+    per_strip = max(1, patches * size // stride)
     for first in range(0, len(starts), per_strip):
         strip = starts[first : first + per_strip]
         top = strip[0]
@@ -449,7 +478,11 @@ class _Smallest:
         return slot
 
 
-def _read_strip(scene: Scene, settings: PatchSettings, top: int, rows: int) -> Rows:
+def _read_strip(
+    scene: ShiftedScene | TaughtScene, settings: PatchSettings, top: int, rows: int
+) -> Rows:
+    if isinstance(scene, TaughtScene):
+        return scene.rows(top, rows)
     parts = [
         read_degraded(
             scene, settings.resolution, row, min(_CHUNK, top + rows - row), settings.sigma

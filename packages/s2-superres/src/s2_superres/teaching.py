@@ -49,10 +49,7 @@ class Teachers:
         self.resolution = resolution
         self._networks = [_network(name, resolution) for name in names]
         #: What tells these teachers from others.
-        self.label = ", ".join(
-            f"{weights.name} {weights.sha256[:16]}".strip()
-            for weights in (network.load() for network in self._networks)
-        )
+        self.label = ", ".join(_label(network) for network in self._networks)
 
     def reach(self) -> int:
         """Return how many 10 m pixels around it a pixel depends on, a multiple of 12."""
@@ -170,6 +167,13 @@ def _network(name: str, resolution: int) -> Network:
     if found != resolution:
         raise WeightsError(f"{name}: sharpens {found} m bands, the patches are for {resolution} m")
     return network
+
+
+def _label(network: Network) -> str:
+    weights = network.load()
+    # Runs call their weights alike; their folders tell them apart.
+    folder = f"{Path(network.path).parent.name}/" if network.path else ""
+    return f"{folder}{weights.name} {weights.sha256[:16]}".rstrip()
 
 
 def _turn(image: NDArray[np.float32], turns: int, mirrored: bool) -> NDArray[np.float32]:

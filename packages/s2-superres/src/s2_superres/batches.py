@@ -33,9 +33,10 @@ _THICK_AIR = (
     (0.55, 0.58, 0.70, 0.76, 0.70, 0.76, 0.80, 0.84, 0.86, 0.82, 0.52, 0.17),
     (1150, 700, 430, 310, 400, 390, 370, 330, 110, 75, 1500, 250),
 )
-#: Half the variance in pixels by which B01 and B09 are blurred more at the top of the atmosphere:
-#: there the sensor blurs both like a Gaussian of 0.52 pixels, beside means of finer bands. What
-#: takes the atmosphere out lends B09 detail of B8A and leaves 0.42, and B01 has 0.58 after it.
+#: Half the variance in pixels by which B01 and B09 are blurred more (below zero: less) at the top
+#: of the atmosphere than at the surface. Beside means of finer bands, the sensor blurs both like a
+#: Gaussian of 0.52 pixels; at the surface B09 has 0.42, detail of B8A coming with the correction
+#: for water vapour, and B01 has 0.58. `scripts/measure_blur.py` prints them.
 _BLUR_ABOVE = np.array([-0.03, 0.045], np.float32)
 #: How much thicker or clearer than those it may be, as a share of their difference, and what bands
 #: differ by on their own: standard deviations of a gain's logarithm and of an offset's share.

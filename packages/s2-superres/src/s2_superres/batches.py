@@ -35,8 +35,8 @@ _THICK_AIR = (
 )
 #: Half the variance in pixels by which B01 and B09 are blurred more (below zero: less) at the top
 #: of the atmosphere than at the surface. Beside means of finer bands, the sensor blurs both like a
-#: Gaussian of 0.52 pixels; at the surface B09 has 0.42, detail of B8A coming with the correction
-#: for water vapour, and B01 has 0.58. `scripts/measure_blur.py` prints them.
+#: Gaussian of 0.52 pixels; at the surface B09 has 0.42 (its correction for water vapour rests on
+#: B8A, too) and B01 has 0.58. `scripts/measure_blur.py` prints them.
 _BLUR_ABOVE = np.array([-0.03, 0.045], np.float32)
 #: How much thicker or clearer than those it may be, as a share of their difference, and what bands
 #: differ by on their own: standard deviations of a gain's logarithm and of an offset's share.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, gaussian_filter
 
 from s2_superres.bands import BY_RESOLUTION
+from s2_superres.degradation import degrade
 
 SIGMAS = np.arange(0.2, 0.81, 0.02)
 #: Detail is what a Gaussian of so many pixels takes away.
@@ -46,11 +47,11 @@ def measure(crop: dict[str, NDArray[np.uint16]], resolution: int) -> list[str]:
     rows, cols = coarse.shape[1:]
     finer = np.concatenate(
         [
-            means(crop[f"b{r}"], resolution // r, rows, cols)
-            for r in (10, 20)
-            if r < resolution
+            degrade(crop[f"b{r}"][:, : rows * k, : cols * k], k, 0)
+            for r, k in ((r, resolution // r) for r in (10, 20))
+            if k > 1
         ]
-    )  # fmt: skip
+    )
     inside = binary_erosion((coarse > 0).all(0) & (finer > 0).all(0), iterations=_MARGIN)
     if not inside.any():
         return ["no data"]
@@ -65,13 +66,6 @@ def measure(crop: dict[str, NDArray[np.uint16]], resolution: int) -> list[str]:
         best = int(np.argmin(left))
         found.append(f"{SIGMAS[best]:.2f}, {left[best] / np.std(wanted):.2f}")
     return found
-
-
-def means(bands: NDArray[np.uint16], times: int, rows: int, cols: int) -> NDArray[np.float32]:
-    """Return the means of blocks of pixels."""
-    bands = bands[:, : rows * times, : cols * times]
-    blocks = bands.reshape(len(bands), rows, times, cols, times)
-    return blocks.mean(axis=(2, 4), dtype=np.float32)
 
 
 def detail(band: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -227,6 +227,11 @@ def test_clouds_of_the_products_own_mask_are_left_out(
     scene = patches.scenes[0]
     assert scene.count > 3
     assert (patches.maps[scene.name]["target"] == 2000).all()
+    if kind == "scl":
+        taught = CutOptions(Split(share=0), teachers=("none",))
+        patches = cut_patches([safe], tmp_path / "taught", settings, taught)
+        assert patches.scenes[0].count > 3
+        assert (patches.maps[scene.name]["x10"] == 2000).all()
 
 
 def test_clouds_without_a_mask_are_an_error(tmp_path: Path) -> None:

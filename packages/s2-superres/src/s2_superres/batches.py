@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from s2_superres.degradation import degrade
 from s2_superres.errors import S2SuperresError, TrainingError
 from s2_superres.patchset import PatchScene, PatchSet
 from s2_superres.radiometry import SCALE
@@ -205,8 +206,7 @@ def _from_above(arrays: list[Array], rng: np.random.Generator) -> list[Array]:
     if resolutions[-1] == 60:
         *finer, coarse, target = arrays
         change = _BLUR_ABOVE * _laplacian(target)
-        rows, cols, bands = coarse.shape
-        means = change.reshape(rows, 6, cols, 6, bands).mean(axis=(1, 3))
+        means = np.moveaxis(degrade(np.moveaxis(change, -1, 0), 6, 0), 0, -1)
         arrays = [*finer, coarse + means, target + change]
     return [
         array * gain[_CHANNELS[resolution]] + offset[_CHANNELS[resolution]]

@@ -234,15 +234,14 @@ def _usable(
 ) -> list[Scene | TaughtScene]:
     found, unusable = open_scenes(sources, settings.resolution)
     reasons = list(unusable)
-    scenes: list[Scene | TaughtScene] = []
-    for each in found:
-        try:
-            scenes.append(TaughtScene(each, teachers) if teachers else each)
-        except InputError as error:
-            reasons.append(str(error))
     kept: list[Scene | TaughtScene] = []
     metres = 10 if teachers else settings.resolution
-    for scene in scenes:
+    for each in found:
+        try:
+            scene = TaughtScene(each, teachers) if teachers else each
+        except InputError as error:
+            reasons.append(str(error))
+            continue
         rows, cols = scene.facts.shape
         if min(rows, cols) < settings.size:
             reasons.append(

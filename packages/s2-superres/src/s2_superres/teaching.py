@@ -11,18 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.arrays import LEVELS, ArraySource, sharpen
 from s2_superres.bands import BY_RESOLUTION
-from s2_superres.errors import InputError, WeightsError
+from s2_superres.errors import InputError
 from s2_superres.network import FAMILIES
 from s2_superres.radiometry import Radiometry
-from s2_superres.selection import NONE, Network
+from s2_superres.selection import Network, choose_networks
 from s2_superres.training_scenes import Rows, Scene, input_resolutions
 
 #: Quarter turns, and whether mirrored before.
@@ -73,13 +72,14 @@ class Teachers:
         from s2_superres.engine import resolve_precision
 
         radiometry = Radiometry.uniform(0.0, None, None, np.float32)
+        precision = resolve_precision("auto")
         rows, cols = inputs[10].shape[1:]
         total = np.zeros((len(BY_RESOLUTION[self.resolution]), rows, cols), np.float32)
         for network in self._networks:
             one = replace(network, level=level if level in LEVELS else LEVELS[0])
             for turns, mirrored in _ORIENTATIONS:
                 source = ArraySource({r: _turn(x, turns, mirrored) for r, x in inputs.items()})
-                made = sharpen(source, [one], radiometry, precision=resolve_precision("auto"))
+                made = sharpen(source, [one], radiometry, precision=precision)
                 total += _turn_back(made[self.resolution], turns, mirrored)
         total /= len(self._networks) * len(_ORIENTATIONS)
         return total
@@ -103,7 +103,7 @@ class TaughtScene:
     def __init__(self, scene: Scene, teachers: Teachers) -> None:
         self._scene, self._teachers = scene, teachers
         self._ratio = ratio = teachers.resolution // 10
-        if any(factor != ratio for factor in scene.factors.values()) or scene.facts.stand_in:
+        if any(factor != ratio for factor in scene.factors.values()):
             raise InputError(
                 f"{scene.facts.source}: holds no bands at 10 m for teachers to sharpen others by; "
                 "leave it out, or add --skip-unusable"
@@ -115,13 +115,8 @@ class TaughtScene:
         self._scene.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._scene.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self._scene.__exit__(*error)
 
     def rows(self, row: int, rows: int) -> Rows:
         """Return some rows, the same as if the whole scene were sharpened.
@@ -148,24 +143,14 @@ class TaughtScene:
         return Rows(cut, target, valid)
 
     def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
-        """Return where the source says cloud, in 10 m pixels."""
-        first, last = row // self._ratio, -(-(row + rows) // self._ratio)
-        clouds = self._scene.clouds(first, last - first)
-        fine = clouds.repeat(self._ratio, axis=0).repeat(self._ratio, axis=1)
-        return fine[row - first * self._ratio :][:rows]
+        """Return where the source says cloud, for the same rows as of `rows`."""
+        clouds = self._scene.clouds(row // self._ratio, rows // self._ratio)
+        return clouds.repeat(self._ratio, axis=0).repeat(self._ratio, axis=1)
 
 
 def _network(name: str, resolution: int) -> Network:
-    shipped = name == NONE or name in FAMILIES
-    network = Network(
-        resolution,
-        LEVELS[0],
-        name if shipped else "file",
-        None if shipped else str(Path(name).absolute()),
-    )
-    found = network.load().spec.resolution
-    if found != resolution:
-        raise WeightsError(f"{name}: sharpens {found} m bands, the patches are for {resolution} m")
+    family, file = (name, None) if name in FAMILIES else ("default", name)
+    [network] = choose_networks((resolution,), LEVELS[0], network=family, weights=file)
     return network
 
 

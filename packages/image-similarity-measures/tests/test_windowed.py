@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -202,3 +203,56 @@ def test_published_values_of_the_example_pairs(example):
     ssim, uiq = {"lafayette": (0.7651, 0.440), "singapore": (0.6492, 0.4607)}[name]
     assert ism.ssim(*images, data_range=4095) == pytest.approx(ssim, abs=5e-5)
     assert ism.uiq(*images) == pytest.approx(uiq, abs=5e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("exponent", [-30, -12, -10, 10, 18, 30])
+@pytest.mark.parametrize("window", ["gaussian", "uniform"])
+def test_ssim_does_not_see_the_unit(exponent, window, dtype, make_pair):
+    """Also where float32 could not hold the powers of the values."""
+    org, pred = (image.astype(dtype) for image in make_pair(60, 50, 2, dtype="float64"))
+    unit = np.dtype(dtype).type(10.0**exponent)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        value = ism.ssim(org * unit, pred * unit, data_range=float(unit), window=window)
+    assert value == pytest.approx(ism.ssim(org, pred, data_range=1, window=window), abs=1e-6)
+
+
+@pytest.mark.parametrize("outlier", [1e15, 1e25, 1e38])
+def test_a_value_far_beyond_the_data_range_spoils_only_its_own_windows_of_ssim(outlier, make_pair):
+    org, pred = make_pair(60, 70, 1, dtype="float32")
+    spoilt = org.copy()
+    spoilt[5, 5] = outlier
+    _, clean = ism.ssim(org, pred, data_range=1, full=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, local = ism.ssim(spoilt, pred, data_range=1, full=True)
+    np.testing.assert_allclose(local[11:], clean[11:], atol=1e-4)
+    np.testing.assert_allclose(local[5:11, 5:11], 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e5, 1e7, 1e9])
+@pytest.mark.parametrize("dtype", ["int32", "float32", "float64"])
+def test_uiq_keeps_its_digits_where_the_mean_is_large_against_the_variation(offset, dtype):
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, 300, (40, 36, 2))
+    org = (offset + noise).astype(dtype)
+    pred = (offset + noise + rng.normal(0, 150, noise.shape)).astype(dtype)
+    assert ism.uiq(org, pred) == pytest.approx(naive_uiq(org, pred, 8), abs=1e-7)
+    assert ism.uiq(org, org) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_uiq_keeps_its_digits_beside_a_high_step(masked):
+    """No one value is close to all pixels of such a tile, valid or not."""
+    rng = np.random.default_rng(3)
+    org = 1e9 + rng.normal(size=(40, 44, 2))
+    org[:, 20:] -= 1e9
+    pred = org + 0.5 * rng.normal(size=org.shape)
+    org[:9, :9] = pred[:9, :9] = 1e9
+    mask = np.ones(org.shape[:2], bool)
+    if masked:
+        mask[12, 30] = mask[30, 12] = False
+    value, local = ism.uiq(org, pred, mask=mask, full=True)
+    assert value == pytest.approx(naive_uiq(org, pred, 8, valid=mask), abs=1e-7)
+    assert local[3, 3] == 1

@@ -169,7 +169,8 @@ def fsim(
     ``(2 a b + t) / (a^2 + b^2 + t)`` each, are multiplied and pooled with the larger phase
     congruency as weight. The local map holds the product. In a reduced image a cell is the mean
     of its valid pixels, and counts if at least half of them, and of those of all eight cells
-    around it, are valid. Symmetric; intensities are scaled to 0..255 by `data_range`, not clipped.
+    around it, are valid. Symmetric; intensities are clipped to 0..`data_range` and scaled to
+    0..255.
 
     References
     ----------
@@ -690,7 +691,7 @@ def ssim(
     -----
     K1 = .01, K2 = .03. Windows that reach over the edge, or hold an invalid pixel, are left out.
     Computed in float32 around the local mean wherever that suffices, and else in float64: the
-    score is good to 1e-7, single values of the map to 1e-4.
+    score is good to 1e-6, single values of the map to 1e-4.
 
     References
     ----------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -75,6 +77,20 @@ class WindowMean(ABC):
                     part[steps][~taken] = np.nan
         self.count += quality[:, :, 0].size if taken is None else int(np.count_nonzero(taken))
 
+    def _centre(self, image: Array, used: Mask | None) -> Array:
+        """A value per band close to the mean, of eight binary digits.
+
+        Subtracting so few digits from integers is exact in float32.
+        """
+        sample = image[::8, ::8]
+        if used is not None and used[::8, ::8].any():
+            sample = image[self.halo[0] :: 8, self.halo[0] :: 8]
+            sample = sample[: -(-len(used) // 8), : -(-used.shape[1] // 8)][used[::8, ::8]]
+        mean = sample.reshape(-1, image.shape[2]).mean(axis=0, dtype=np.float64)
+        mantissa, exponent = np.frexp(mean)
+        rounded: Array = np.ldexp(np.rint(mantissa * 256) / 256, exponent)
+        return rounded
+
     def merge(self, other: Self) -> None:
         """Take another's windows."""
         self.count += other.count
@@ -123,6 +139,10 @@ class StructuralSimilarity(WindowMean):
         super().__init__(bands, self.SIZES[window])
         self.data_range = data_range
         self.window = window
+        # SSIM does not see a common factor. Where float32 cannot hold the powers of the data range,
+        # a power of 2, which rounds nothing, brings it near 1.
+        _, exponent = math.frexp(data_range)
+        self.scale = 1.0 if abs(exponent) <= 20 else math.ldexp(1.0, min(-exponent, 1000))
         offsets = np.arange(self.size) - self.size // 2
         kernel = np.exp(-0.5 * (offsets / 1.5) ** 2) if window == "gaussian" else np.ones(self.size)
         kernel /= kernel.sum()
@@ -139,9 +159,11 @@ class StructuralSimilarity(WindowMean):
 
     def quality(self, org: Array, pred: Array, used: Mask | None) -> Array:
         """SSIM of every complete window: in float32 where that is accurate, else in float64."""
-        quality, trusted = self._quality(org, pred, used, np.float32)
-        if not trusted:
-            quality, _ = self._quality(org, pred, used, np.float64)
+        # Values far beyond the data range may be too large for float32, and for the trust in it.
+        with np.errstate(over="ignore", invalid="ignore"):
+            quality, trusted = self._quality(org, pred, used, np.float32)
+            if not trusted:
+                quality, _ = self._quality(org, pred, used, np.float64)
         return quality
 
     def _quality(
@@ -153,16 +175,16 @@ class StructuralSimilarity(WindowMean):
         values and their rounding swamps a small variance, so the moments are taken around
         `centre`, close to the tile's mean; what is left is measured.
         """
-        centre = np.tile(_few_digits(org[::8, ::8].mean(axis=(0, 1))), org.shape[1])
-        x, y = (_centred(image, centre, dtype) for image in (org, pred))
+        centre = np.tile(self._centre(org, used), org.shape[1])
+        x, y = (_centred(image, centre, dtype, self.scale) for image in (org, pred))
         mean_x, mean_y = self._filter(x), self._filter(y)
         product = self._filter(x * y)
         x *= x
         x += np.multiply(y, y, out=y)
         power = self._filter(x)
 
-        k1 = dtype((0.01 * self.data_range) ** 2)
-        k2 = dtype((0.03 * self.data_range) ** 2)
+        k1 = dtype((0.01 * self.data_range * self.scale) ** 2)
+        k2 = dtype((0.03 * self.data_range * self.scale) ** 2)
         means = mean_x * mean_x
         means += mean_y * mean_y
         power -= means
@@ -175,7 +197,7 @@ class StructuralSimilarity(WindowMean):
         power += k2
         trusted = dtype is np.float64 or self._trusted(means, power, used)
 
-        centre = centre[: mean_x.shape[1]].astype(dtype)
+        centre = (centre[: mean_x.shape[1]] * self.scale).astype(dtype)
         mean_x += centre
         mean_y += centre
         luminance = mean_x * mean_y
@@ -201,7 +223,8 @@ class StructuralSimilarity(WindowMean):
         excess = means - np.float32(1024) * spread
         if used is not None:
             excess = excess.reshape(*used.shape, -1)[used]
-        return not excess.size or bool(excess.max() <= 0)
+        # An overflow makes it infinite, of either sign, or NaN.
+        return not excess.size or bool(-np.inf < excess.min() <= excess.max() <= 0)
 
     def _filter(self, image: Array) -> Array:
         """Weighted mean over each complete window, as (rows, cols * bands)."""
@@ -211,20 +234,29 @@ class StructuralSimilarity(WindowMean):
         return _inside(filtered, self.halo, image.shape[2])
 
 
-def _few_digits(values: Array) -> Array:
-    """Round to eight binary digits, so that subtracting from integers stays exact in float32."""
-    mantissa, exponent = np.frexp(values.astype(np.float64))
-    rounded: Array = np.ldexp(np.rint(mantissa * 256) / 256, exponent)
-    return rounded
-
-
-def _centred(image: Array, centre: Array, dtype: type[np.float32] | type[np.float64]) -> Array:
-    """Subtract `centre`, one value per column and band, and convert."""
+def _centred(
+    image: Array, centre: Array, dtype: type[np.float32] | type[np.float64], scale: float = 1.0
+) -> Array:
+    """Subtract `centre`, one value per column and band, multiply by `scale`, and convert."""
     rows, cols, bands = image.shape
     exact = dtype if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64
     flat = image.reshape(rows, cols * bands)
     difference = np.subtract(flat, centre.astype(exact), dtype=exact, casting="unsafe")
+    if scale != 1:
+        difference *= exact(scale)
     return np.asarray(difference.astype(dtype, copy=False).reshape(rows, cols, bands))
+
+
+# Variance over squared mean that leaves seven digits, with the sign of `_moments`.
+_ROUNDED = -1e-8
+_WINDOWS_AT_ONCE = 2**13
+
+
+def _luminance(product: Array, means: Array) -> Array:
+    """2 x y / (x^2 + y^2), 1 where both are zero."""
+    factor: Array = np.ones_like(means)
+    np.divide(2 * product, means, out=factor, where=means != 0)
+    return factor
 
 
 class UniversalQuality(WindowMean):
@@ -248,45 +280,109 @@ class UniversalQuality(WindowMean):
         With the sums Sx, Sy, Sxy and Sxx + Syy over N pixels, the index is
         ``4 (N Sxy - Sx Sy) Sx Sy / ((N (Sxx + Syy) - (Sx^2 + Sy^2)) (Sx^2 + Sy^2))``.
         """
-        cv2 = opencv()
-        exact = self._sums_are_exact(org.dtype)
-        if not exact or org.dtype.kind != "u":
-            org, pred = org.astype(np.float64), pred.astype(np.float64)
-        squares, products = self._powers(org, pred)
-        sum_x, sum_y = self._sum(org, exact), self._sum(pred, exact)
-
-        # Over the margin too, where windows are made up: to drop it now would cost four copies.
-        number = self.size**2
-        product = sum_x * sum_y
-        sum_x *= sum_x
-        means = np.add(sum_x, np.multiply(sum_y, sum_y, out=sum_y), out=sum_x)
-        # Both with the opposite sign, which the ratio does not see.
-        covariance = cv2.addWeighted(self._sum(products, exact), -4 * number, product, 4, 0)
-        variance = cv2.scaleAdd(self._sum(squares, exact), -number, means)
-        if exact and variance.max() < 0 < means.min():
-            # No window is flat or black.
-            covariance *= product
-            covariance /= np.multiply(variance, means, out=variance)
-            quality = covariance
+        if self._sums_are_exact(org.dtype):
+            quality = self._of_integers(org, pred)
         else:
-            below = variance * means
-            # Rounding hides whether windows are flat: look again where they might be.
-            odd = below == 0 if exact else variance >= -1e-9 * means
-            quality = covariance * product
-            with np.errstate(divide="ignore", invalid="ignore"):
-                quality /= below
-                if odd.any():
-                    flat = variance == 0 if exact else odd & self._flat(org) & self._flat(pred)
-                    zero = means == 0
-                    luminance = np.where(zero, 1, 2 * product / means)
-                    structure = np.where(flat, 1, covariance / (2 * variance))
-                    quality = np.where(flat | zero, luminance * structure, quality)
-            if not exact:
-                np.clip(quality, -1, 1, out=quality)
+            quality = self._of_any(org, pred, used)
         before, after = self.halo
         rows, cols, bands = org.shape
         inside = quality[before : rows - after, before * bands : (cols - after) * bands]
         return np.asarray(inside.reshape(len(inside), -1, bands))
+
+    # Both work over the margin too, where windows are made up: to drop it would cost four copies.
+
+    def _of_integers(self, org: Array, pred: Array) -> Array:
+        """Quality around each pixel, as (rows, cols * bands), where all sums are exact."""
+        if org.dtype.kind != "u":
+            org, pred = org.astype(np.float64), pred.astype(np.float64)
+        covariance, variance, product, means = self._moments(org, pred, self._run)
+        if variance.max() < 0 < means.min():
+            # No window is flat or black.
+            covariance *= product
+            covariance /= np.multiply(variance, means, out=variance)
+            return covariance
+        structure = np.ones_like(means)
+        np.divide(covariance, 2 * variance, out=structure, where=variance != 0)
+        return structure * _luminance(product, means)
+
+    def _of_any(self, org: Array, pred: Array, used: Mask | None) -> Array:
+        """Quality around each pixel, as (rows, cols * bands), in float64."""
+        org, pred = org.astype(np.float64), pred.astype(np.float64)
+        covariance, variance, product, means = self._moments(org, pred, self._sum)
+        # Where windows vary little against their mean, rounding swamps the variance.
+        odd = variance >= _ROUNDED * means
+        with np.errstate(divide="ignore", invalid="ignore"):
+            covariance *= product
+            covariance /= np.multiply(variance, means, out=variance)
+        if odd.any():
+            structure = self._structure(org, pred, odd, used)
+            covariance = np.where(odd, structure * _luminance(product, means), covariance)
+        return np.asarray(np.clip(covariance, -1, 1, out=covariance))
+
+    def _structure(self, org: Array, pred: Array, odd: Array, used: Mask | None) -> Array:
+        """2 cov(x, y) / (var(x) + var(y)) around each pixel, 1 where both windows are flat.
+
+        Right for the `odd` windows: neither variance nor covariance sees a shift, so the sums are
+        taken around the mean of the tile. Windows that vary little against their distance from
+        that as well, next to a high step, are looked at one by one.
+        """
+        flat = self._flat(org) & self._flat(pred)
+        structure = np.ones(odd.shape)
+        odd = odd & ~flat
+        if odd.any():
+            x, y = (
+                _centred(image, np.tile(self._centre(image, used), image.shape[1]), np.float64)
+                for image in (org, pred)
+            )
+            covariance, variance, _, means = self._moments(x, y, self._sum)
+            np.divide(covariance, 2 * variance, out=structure, where=odd & (variance < 0))
+            self._look_again(org, pred, odd & (variance >= _ROUNDED * means), used, structure)
+        return structure
+
+    def _look_again(
+        self, org: Array, pred: Array, odd: Array, used: Mask | None, structure: Array
+    ) -> None:
+        """Set the structure of `odd` windows that count, each from its own deviations."""
+        before, after = self.halo
+        inside = tuple(slice(before, size - after) for size in org.shape[:2])
+        wanted = odd.reshape(org.shape)[inside]
+        if used is not None:
+            wanted = wanted & used[:, :, np.newaxis]
+        found = structure.reshape(org.shape)[inside]
+        where = np.argwhere(wanted)
+        views = [
+            np.lib.stride_tricks.sliding_window_view(image, (self.size, self.size), axis=(0, 1))
+            for image in (org, pred)
+        ]
+        for first in range(0, len(where), _WINDOWS_AT_ONCE):
+            at = tuple(where[first : first + _WINDOWS_AT_ONCE].T)
+            x, y = (view[at].reshape(len(at[0]), -1) for view in views)
+            # Twice: the first mean may be off by its rounding.
+            for values in (x, x, y, y):
+                values -= values.mean(axis=1, keepdims=True)
+            spread = (x * x + y * y).sum(axis=1)
+            found[at] = np.divide(
+                2 * (x * y).sum(axis=1), spread, out=np.ones_like(spread), where=spread > 0
+            )
+
+    def _moments(
+        self, org: Array, pred: Array, total: Callable[[Array], Array]
+    ) -> tuple[Array, Array, Array, Array]:
+        """Covariance and variance, Sx Sy and Sx^2 + Sy^2, around each pixel.
+
+        The first two are -4 N^2 times the covariance and -N^2 times the sum of both variances: a
+        ratio does not see the sign, and OpenCV gives them in one step each.
+        """
+        cv2 = opencv()
+        number = self.size**2
+        squares, products = self._powers(org, pred)
+        sum_x, sum_y = total(org), total(pred)
+        product = sum_x * sum_y
+        sum_x *= sum_x
+        means = np.add(sum_x, np.multiply(sum_y, sum_y, out=sum_y), out=sum_x)
+        covariance = cv2.addWeighted(total(products), -4 * number, product, 4, 0)
+        variance = cv2.scaleAdd(total(squares), -number, means)
+        return covariance, variance, product, means
 
     def _powers(self, org: Array, pred: Array) -> tuple[Array, Array]:
         """x^2 + y^2 and x y of every pixel."""
@@ -315,17 +411,20 @@ class UniversalQuality(WindowMean):
         largest = 2.0 ** (8 * dtype.itemsize)
         return 2 * (self.size**2 * largest) ** 2 <= 2.0**53
 
-    def _sum(self, image: Array, exact: bool) -> Array:
-        """Sum over the window around each pixel, in float64, as (rows, cols * bands)."""
+    def _run(self, image: Array) -> Array:
+        """`_sum` by running sums: fast, and right only where nothing is rounded."""
         cv2 = opencv()
         anchor = self.halo[0], self.halo[0]
         size = self.size, self.size
-        if exact:
-            # Runs along rows and columns: fast, and right only because nothing is rounded.
-            total = cv2.boxFilter(image, cv2.CV_64F, size, anchor=anchor, normalize=False)
-        else:
-            ones = np.ones(self.size)
-            total = cv2.sepFilter2D(image, cv2.CV_64F, ones, ones, anchor=anchor)
+        total = cv2.boxFilter(image, cv2.CV_64F, size, anchor=anchor, normalize=False)
+        return np.asarray(total).reshape(len(image), -1)
+
+    def _sum(self, image: Array) -> Array:
+        """Sum over the window around each pixel, in float64, as (rows, cols * bands)."""
+        cv2 = opencv()
+        ones = np.ones(self.size)
+        anchor = self.halo[0], self.halo[0]
+        total = cv2.sepFilter2D(image, cv2.CV_64F, ones, ones, anchor=anchor)
         return np.asarray(total).reshape(len(image), -1)
 
     def _flat(self, image: Array) -> Array:

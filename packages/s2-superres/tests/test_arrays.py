@@ -209,6 +209,22 @@ def test_saturated_pixels_stay_saturated_in_their_band(
     assert (out == 65535).sum() == 4
 
 
+def test_neighbours_of_saturated_pixels_stay_near_what_was_measured() -> None:
+    """A burning field, in a scene whose other bands do not show it."""
+    b10, b20 = np.full((4, 144, 144), 1500, np.uint16), np.full((6, 72, 72), 2000, np.uint16)
+    noise = np.random.default_rng(5)
+    b10 += noise.integers(0, 200, b10.shape, np.uint16)
+    b20 += noise.integers(0, 200, b20.shape, np.uint16)
+    b20[4, 30:33, 30:33] = 65535
+    b20[5, 40:60, 40:60] = 65535
+    out = superresolve(b10, b20, level="L1C").b20
+    assert (out[4, 60:66, 60:66] == 65535).all()
+    assert (out[5, 80:120, 80:120] == 65535).all()
+    measured = out[out != 65535]
+    assert measured.min() > 1500
+    assert measured.max() < 2700
+
+
 def test_inputs_are_not_changed(
     sharpen: Sharpen,
 ) -> None:

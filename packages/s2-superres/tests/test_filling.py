@@ -107,7 +107,7 @@ def test_no_value_comes_from_beyond_the_limit() -> None:
     """Farther than that, and in bands without any, stands each band's value for it."""
     values = np.zeros((2, 1, 6))
     values[0, 0, 0] = 7
-    filled = fill_invalid(values, values > 0, limit=2, beyond=[40, 50])
+    filled = fill_invalid(values, values > 0, limit=2, beyond=np.array([40, 50])[:, None, None])
     assert filled[:, 0].tolist() == [[7, 7, 7, 40, 40, 40], [50] * 6]
 
 

@@ -72,7 +72,6 @@ def test_a_saturated_band_stays_saturated_and_leaves_the_other_bands_alone() -> 
     image = pair(3000, 4000)
     image[0, 0, 0] = 65535
     np.testing.assert_array_equal(there_and_back(Radiometry.uniform(0), image), image)
-    assert Radiometry.uniform(-1000).to_scaled(image, 60).max() == 10
 
 
 def test_no_data_in_one_band_leaves_the_other_bands_alone() -> None:
@@ -82,12 +81,31 @@ def test_no_data_in_one_band_leaves_the_other_bands_alone() -> None:
     np.testing.assert_array_equal(there_and_back(Radiometry.uniform(0), image), image)
 
 
-def test_black_is_reflectance_0_in_digital_numbers() -> None:
-    """As near as the dtype comes."""
-    radiometry = Radiometry({60: (0.0, -1000.0)})
-    assert radiometry.black(60, np.uint16).tolist() == [0, 1000]
-    assert Radiometry.uniform(200).black(60, np.uint16).tolist() == [0, 0]
-    assert Radiometry.uniform(200.5).black(60, np.float32).tolist() == [-200.5, -200.5]
+@pytest.mark.parametrize(
+    ("offsets", "dtype", "black"),
+    [
+        ((0.0, -1000.0), np.uint16, [0, 1000]),
+        ((200.0, 200.0), np.uint16, [0, 0]),
+        ((200.5, 200.5), np.float32, [-200.5, -200.5]),
+    ],
+)
+def test_a_band_without_any_data_is_filled_with_reflectance_0(
+    offsets: tuple[float, ...], dtype: type, black: list[float]
+) -> None:
+    """In digital numbers, as near as the dtype comes."""
+    filled = Radiometry({60: offsets}, -1.0 if dtype is np.float32 else 0.0).fill(
+        pair(*[-1 if dtype is np.float32 else 0] * 2, dtype=dtype), 60, 10
+    )
+    assert filled[:, 0, 0].tolist() == black
+
+
+def test_saturated_pixels_are_filled_by_their_neighbours_and_far_from_any_bright() -> None:
+    """The nearest measured value of the band; no data among them stays black where it is far."""
+    image = np.full((2, 1, 9), 65535, np.uint16)
+    image[0, 0, 0], image[0, 0, 8], image[1, 0, 4] = 3000, 0, 5000
+    filled = Radiometry.uniform(-1000).fill(image, 60, 3)
+    assert filled[0, 0].tolist() == [3000] * 4 + [21000] * 4 + [1000]
+    assert filled[1, 0].tolist() == [21000] + [5000] * 7 + [21000]
 
 
 @pytest.mark.parametrize(("nodata", "mark"), [(0.0, 0.0), (-9999.0, -9999.0), (None, np.nan)])

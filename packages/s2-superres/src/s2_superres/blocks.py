@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from s2_superres import mosaic
 from s2_superres.degradation import degrade
 from s2_superres.engine import Prediction, Predictor
-from s2_superres.filling import fill_invalid, reach, read_mirrored
+from s2_superres.filling import reach, read_mirrored
 from s2_superres.grid import UNIT, Area
 from s2_superres.radiometry import SCALE, Radiometry
 from s2_superres.selection import Network
@@ -157,7 +157,7 @@ def load(source: Source, window: Window, job: Job) -> Block:
 def _read(
     source: Source, window: Window, job: Job, resolution: int
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Read the outer part of a window: as it is, and with its no data filled."""
+    """Read the outer part of a window: as it is, and as the networks are to see it."""
     ratio = resolution // 10
     margin = reach(max(job.halos)) // ratio
     area = window.outer.at(resolution)
@@ -173,8 +173,7 @@ def _read(
         area.rows + 2 * margin,
         area.cols + 2 * margin,
     )
-    black = job.radiometry.black(resolution, wide.dtype)
-    filled = fill_invalid(wide, job.radiometry.valid(wide), margin, black)
+    filled = job.radiometry.fill(wide, resolution, margin)
     outer = np.s_[:, margin : margin + area.rows, margin : margin + area.cols]
     return wide[outer], filled[outer]
 

@@ -1,25 +1,26 @@
 """What stands in the place of pixels that are not there.
 
 A window of the network may reach outside the image, and may hold pixels
-without data. Both are replaced before the network sees them, by rules that
-look at the whole image and never at how it was cut into windows, so that a
-result does not depend on the tiling:
+without data or saturated ones. All are replaced before the network sees them,
+by rules that look at the whole image and never at how it was cut into windows,
+so that a result does not depend on the tiling:
 
 * outside the image, the image is mirrored about its edge, again and again
   where it is small (`numpy.pad`'s ``symmetric``). Grids of 10, 20 and 60 m
   that share their corner stay aligned under it;
-* a pixel without data takes the value of the nearest pixel of its band that
-  has some, if that is within `reach`; else it is black. `reach` is so far that
-  no pixel whose band is measured sees anything black: its own value is nearer
-  to all that the network sees from there. Black stays what lies deep inside a
-  region that one band lacks and others have, such as clear water whose
-  infrared was clipped to 0. Nothing beyond `reach` of a window has to be read.
+* a pixel without data, or saturated, takes the value of the nearest pixel of
+  its band that is measured, if that is within `reach`; else it is black, or
+  bright if saturated. `reach` is so far that no pixel whose band is measured
+  sees anything black: its own value is nearer to all that the network sees
+  from there. Black stays what lies deep inside a region that one band lacks
+  and others have, such as clear water whose infrared was clipped to 0. Nothing
+  beyond `reach` of a window has to be read.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def fill_invalid(
     values: NDArray[Any],
     valid: NDArray[np.bool_],
     limit: float = math.inf,
-    beyond: Sequence[float] | NDArray[Any] | None = None,
+    beyond: float | NDArray[Any] = 0,
 ) -> NDArray[Any]:
     """Give every invalid pixel the value of its band's nearest valid one.
 
@@ -79,8 +80,9 @@ def fill_invalid(
     valid : ndarray of bool, same shape
     limit : float
         How many pixels away, in a straight line, the valid one may be.
-    beyond : sequence of float, optional
-        Each band's value where there is none within the limit; 0 by default.
+    beyond : float or ndarray
+        What stands where there is none within the limit: anything that broadcasts to the
+        shape of `values`.
 
     Returns
     -------
@@ -92,14 +94,14 @@ def fill_invalid(
     from scipy.ndimage import distance_transform_edt
 
     filled = values.copy()
+    otherwise = np.broadcast_to(np.asarray(beyond, values.dtype), values.shape)
     for band in range(len(values)):
         if valid[band].all():
             continue
-        default = 0 if beyond is None else beyond[band]
         if not valid[band].any():
-            filled[band] = default
+            filled[band] = otherwise[band]
             continue
         distance, (row, col) = distance_transform_edt(~valid[band], return_indices=True)
         filled[band] = values[band][row, col]
-        filled[band][distance > limit] = default
+        np.copyto(filled[band], otherwise[band], where=distance > limit)
     return filled

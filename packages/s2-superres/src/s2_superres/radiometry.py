@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from s2_superres.bands import BY_RESOLUTION
+from s2_superres.filling import fill_invalid
 
 #: Digital numbers per unit of the networks' scale.
 SCALE = 2000.0
-#: The reflectance, times 10000, that stands for a saturated pixel: more than a
-#: cloud's, far below the 6.5 that 65535 would read as and ring from.
-SATURATED_INPUT = 20000.0
+#: The reflectance, times 10000, of what is saturated far and wide: more than a cloud's.
+_BRIGHT = 20000.0
 
 
 @dataclass(frozen=True)
@@ -71,34 +71,40 @@ class Radiometry:
             valid &= np.isfinite(dn)
         return valid
 
-    def black(self, resolution: int, dtype: DTypeLike) -> NDArray[Any]:
-        """Each band's digital number of reflectance 0, as near as the dtype comes."""
-        numbers = -np.asarray(self.offsets[resolution], np.float64)
-        dtype = np.dtype(dtype)
-        if dtype.kind in "iu":
-            info = np.iinfo(dtype)
-            numbers = np.clip(np.rint(numbers), info.min, info.max)
-        return numbers.astype(dtype)
-
     def is_saturated(self, dn: NDArray[Any]) -> NDArray[np.bool_]:
         """Where the sensor was saturated."""
         if self.saturated is None:
             return np.zeros(dn.shape, np.bool_)
         return np.asarray(dn == self.saturated)
 
+    def fill(self, dn: NDArray[Any], resolution: int, limit: float) -> NDArray[Any]:
+        """Give no data and saturated pixels what a network may see in their place.
+
+        That is the nearest measured value of the band up to `limit` pixels away, beyond it
+        black or, in the middle of what is saturated, bright. A saturated pixel hides how bright
+        it is: any number for it would be a step that its neighbours ring from.
+        """
+        saturated = self.is_saturated(dn)
+        black = self._number(0.0, resolution, dn.dtype)
+        bright = self._number(_BRIGHT, resolution, dn.dtype)
+        beyond = np.where(saturated, bright, black) if saturated.any() else black
+        return fill_invalid(dn, self.valid(dn) & ~saturated, limit, beyond)
+
+    def _number(self, reflectance: float, resolution: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Each band's digital number of a reflectance, as near as the dtype comes."""
+        numbers = reflectance - self._offset(resolution).astype(np.float64)
+        if dtype.kind in "iu":
+            info = np.iinfo(dtype)
+            numbers = np.clip(np.rint(numbers), info.min, info.max)
+        return numbers.astype(dtype)
+
     def no_data(self, shape: tuple[int, ...]) -> NDArray[Any]:
         """Return an image without any data."""
         return np.full(shape, np.nan if self.nodata is None else self.nodata, self.dtype)
 
     def to_scaled(self, dn: NDArray[Any], resolution: int) -> NDArray[np.float32]:
-        """``(bands, rows, cols)`` digital numbers in the networks' scale, float32.
-
-        A saturated pixel becomes `SATURATED_INPUT`.
-        """
+        """``(bands, rows, cols)`` digital numbers in the networks' scale, float32."""
         reflectance = dn.astype(np.float32) + self._offset(resolution)
-        saturated = self.is_saturated(dn)
-        if saturated.any():
-            reflectance[saturated] = SATURATED_INPUT
         reflectance /= np.float32(SCALE)
         return reflectance
 

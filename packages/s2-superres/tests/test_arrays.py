@@ -225,6 +225,21 @@ def test_neighbours_of_saturated_pixels_stay_near_what_was_measured() -> None:
     assert measured.max() < 2700
 
 
+@pytest.mark.parametrize("nodata", [0.0, None])
+def test_masked_pixels_are_no_data(sharpen: Sharpen, nodata: float | None) -> None:
+    """As `rasterio` reads them with ``masked=True``, whatever number lies under the mask."""
+    b10, b20, _ = scene(48, 48)
+    hidden = np.zeros(b20.shape, bool)
+    hidden[2, 5:9, 5:9] = True
+    holes = np.where(hidden, 0, b20).astype(np.float32)
+    b20[hidden] = 9999
+    if nodata is None:
+        holes[hidden] = np.nan
+    expected = sharpen(b10, holes, nodata=nodata).b20
+    masked = sharpen(b10, np.ma.array(b20, mask=hidden), nodata=nodata).b20
+    np.testing.assert_array_equal(masked, expected)
+
+
 def test_inputs_are_not_changed(
     sharpen: Sharpen,
 ) -> None:
@@ -270,6 +285,8 @@ def test_unknown_levels_and_weights_are_refused(
     """By name."""
     with pytest.raises(InputError, match="L3A"):
         sharpen(B10, B20, level="L3A")
+    with pytest.raises(InputError, match="offset is nan"):
+        sharpen(B10, B20, offset=np.nan)
     with pytest.raises(WeightsError, match="none are asked for"):
         sharpen(B10, B20, weights={60: tiny[60]})
     with pytest.raises(WeightsError, match=r"nowhere\.npz"):

@@ -40,6 +40,16 @@ def test_no_such_file(tmp_path: Path) -> None:
     refused(tmp_path / "nothing.SAFE", "no such file")
 
 
+def test_folder_without_permission(safe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system refuses is an error of the family too."""
+
+    def exists(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", exists)
+    refused(safe, r"cannot be read \(Permission denied\)")
+
+
 @pytest.mark.parametrize("name", ["picture.tif", "notes.xml", "README"])
 def test_file_that_is_no_product(tmp_path: Path, name: str) -> None:
     """Other files are told from products, and the message says what a product is."""
@@ -211,6 +221,31 @@ def test_metadata_without_what_is_needed(safe: Path) -> None:
 def test_tile_metadata_without_the_grid(safe: Path) -> None:
     edit(next(safe.rglob("MTD_TL.xml")), lambda text: text.replace("ULX>", "U>"))
     refused(safe, "Tile_Geocoding is not complete")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("MTD_MSIL1C.xml", r">10000</QUANT", ">0</QUANT", "quantification value is 0; only 10000"),
+        ("MTD_MSIL1C.xml", r">10000</QUANT", ">inf</QUANT", "'inf', not a number"),
+        ("MTD_MSIL1C.xml", r">-1000</RADIO", ">nan</RADIO", "RADIO_ADD_OFFSET is 'nan'"),
+        ("MTD_MSIL1C.xml", r'band_id="3"', 'band_id="33"', "RADIO_ADD_OFFSET is of no known band"),
+        ("MTD_MSIL1C.xml", r"INDEX>65535<", "INDEX>99999999<", "SATURATED is '99999999'"),
+        ("MTD_TL.xml", r">EPSG:32633<", ">EPSG:99999<", "'EPSG:99999', not a UTM zone"),
+        ("MTD_TL.xml", r"<ULX>300000<", "<ULX>nan<", "ULX is 'nan', not a number"),
+    ],
+)
+def test_metadata_with_numbers_that_cannot_be(
+    safe: Path, file: str, old: str, new: str, said: str
+) -> None:
+    """Found when the product is opened, not by wrong pixels."""
+
+    def change(text: str) -> str:
+        assert re.search(old, text)
+        return re.sub(old, new, text)
+
+    edit(next(safe.rglob(file)), change)
+    refused(safe, f"{file}: .*{said}")
 
 
 def test_metadata_that_point_outside(safe: Path) -> None:

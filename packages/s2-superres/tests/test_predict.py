@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +18,7 @@ from s2_superres import open_product, superresolve
 from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M
 from s2_superres.errors import AreaError, InputError, OutputError, ProductError, S2SuperresError
 from s2_superres.grid import Grid
-from s2_superres.predict import Options, draw_quicklook, estimate, predict, prepare
+from s2_superres.predict import Options, check_paths, draw_quicklook, estimate, predict, prepare
 from s2_superres.synthetic import ProductSpec, landscape, write_product
 
 GRID = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)
@@ -206,8 +207,26 @@ def test_outputs_never_replace_what_is_there_nor_enter_the_product(
     with pytest.raises(OutputError, match="--overwrite"):
         predict(scene, taken, plain)
     assert taken.read_text() == "mine"
-    with pytest.raises(OutputError, match="input product"):
-        predict(scene, scene / "o.tif", plain)
+    link = tmp_path / "link.SAFE"
+    link.symlink_to(scene)
+    for product, output in ((scene, scene / "o.tif"), (scene, link / "o.tif"), (link, scene / "o")):
+        with pytest.raises(OutputError, match="lies in an input"):
+            predict(product, output, plain)
+
+
+def test_a_product_given_as_the_current_folder_is_no_reason_to_refuse(
+    scene: Path, tmp_path: Path, fine: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the paths look like as text."""
+    monkeypatch.chdir(scene)
+    assert predict(".", Path(os.path.relpath(tmp_path / "o.tif")), fine).pixels > 0
+
+
+def test_the_quicklook_may_not_be_the_output(scene: Path, tmp_path: Path, plain: Options) -> None:
+    """The picture would replace the result."""
+    (tmp_path / "x").mkdir()
+    with pytest.raises(OutputError, match="its own name"):
+        check_paths(prepare(scene, plain), tmp_path / "o.tif", tmp_path / "x" / ".." / "o.tif")
 
 
 def test_impossible_wishes_are_refused(
@@ -221,8 +240,18 @@ def test_impossible_wishes_are_refused(
         prepare(scene, replace(plain, bands=["B02"]))
     with pytest.raises(AreaError, match="tile"):
         prepare(scene, replace(plain, bounds=(0.0, 0.0, 60.0, 60.0)))
-    with pytest.raises(InputError, match="no_such_option"):
-        superresolve(scene, "o.tif", no_such_option=1)
+    for wish, words in (
+        ({"no_such_option": 1}, "no_such_option"),
+        ({"format": "zarr"}, "zarr.*cog or gtiff"),
+        ({"bounds": (1, 2, 3)}, "bounds .*left, bottom, right and top"),
+        ({"bands": []}, "no bands are asked for"),
+    ):
+        with pytest.raises(InputError, match=words):
+            superresolve(scene, "o.tif", **wish)
+    with pytest.raises(InputError, match="say where to write"):
+        superresolve(scene)
+    run = prepare(scene, replace(plain, bands="b05, B12"))
+    assert [band.name for band in run.bands] == ["B05", "B12"]
 
 
 def test_the_estimate_is_of_the_whole_run(scene: Path, plain: Options, fine: Options) -> None:

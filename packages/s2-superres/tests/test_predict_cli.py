@@ -90,6 +90,15 @@ def test_a_dry_run_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_refuses_what_the_run_would(l1c: Path, tmp_path: Path, plain: list[str]) -> None:
+    """An output that is there already."""
+    taken = tmp_path / "o.tif"
+    taken.write_text("mine")
+    code, _, error = invoke(l1c, taken, *plain, "--dry-run")
+    assert (code, taken.read_text()) == (1, "mine")
+    assert "--overwrite" in str(error)
+
+
 def test_quiet_says_nothing(
     l1c: Path,
     tmp_path: Path,
@@ -109,6 +118,7 @@ def test_quiet_says_nothing(
         ["--bounds", "a b c d"],
         ["--no-such-option"],
         ["--tile", "many"],
+        ["--network", "dsen2", "--weights", "none"],
     ],
 )
 def test_wrong_usage_exits_with_2(
@@ -125,6 +135,8 @@ def test_wrong_usage_exits_with_2(
     [
         (["--tile", "24"], "tile of 24"),
         (["--co", "COMPRESS"], "NAME=VALUE"),
+        (["--co", "COMPRESS=FOO", "--dry-run"], "COMPRESS"),
+        (["--bands", ""], "no bands are asked for"),
         (["--device", "tpu"], "tpu"),
         (["--weights", "nowhere.hdf5"], r"nowhere.hdf5"),
         (["--bbox", "100,10,101,11"], "tile|zone"),

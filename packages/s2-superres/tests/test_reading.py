@@ -57,7 +57,7 @@ def test_windows_across_blocks_make_up_the_image(large: Path, tmp_path: Path, zi
     """Windows that cut through blocks, read row by row, give the image; from a zip too."""
     source = zip_product(large, tmp_path / "a.zip", compress=True) if zipped else large
     product = open_product(source)
-    with ProductReader(product, threads=2) as reader:
+    with ProductReader(product) as reader:
         for resolution in (10, 20, 60):
             whole = expected(2460, 1260, resolution)
             out = np.zeros_like(whole)
@@ -128,7 +128,7 @@ def test_threads_may_share_a_reader(large: Path) -> None:
     """Reads from several threads wait for each other instead of mixing."""
     whole = expected(2460, 1260, 20)
     wrong = []
-    with ProductReader(open_product(large), threads=2) as reader:
+    with ProductReader(open_product(large)) as reader:
 
         def work(start: int) -> None:
             for row in range(start, 1200, 97):

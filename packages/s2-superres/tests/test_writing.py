@@ -21,8 +21,9 @@ from rio_cogeo.cogeo import cog_validate
 
 from s2_superres.errors import InputError, OutputError
 from s2_superres.grid import Area, Grid
+from s2_superres.outputs import check_output
 from s2_superres.windows import plan
-from s2_superres.writing import Layer, RasterSpec, RasterWriter, check_output, parse_options
+from s2_superres.writing import Layer, RasterSpec, RasterWriter, parse_options
 
 GRID = Grid("EPSG:32633", 300060.0, 6199980.0, 1230, 1290)
 LAYERS = (Layer("B05", 704.1, 1e-4, -0.1), Layer("B06", 740.5, 1e-4, -0.1), Layer("B12"))
@@ -189,6 +190,65 @@ def test_bad_options_are_found_before_the_work(
     with pytest.raises(OutputError, match=r"COMPRES.*correct --co"):
         RasterWriter(tmp_path / "out.tif", spec)
     nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [
+        ("cog", {"COMPRESS": "JPEG"}),
+        ("gtiff", {"COMPRESS": "JPEG"}),
+        ("gtiff", {"NBITS": "8", "PREDICTOR": "1"}),
+        ("cog", {"TARGET_SRS": "EPSG:4326"}),
+    ],
+)
+def test_options_that_would_lose_the_values_are_found_before_the_work(
+    tmp_path: Path, format: str, options: Mapping[str, str]
+) -> None:
+    """GDAL accepts them, and writes zeros, clipped numbers or another grid."""
+    spec = RasterSpec(GRID, LAYERS, format=format, options=options)  # type: ignore[arg-type]
+    with pytest.raises(OutputError, match=r"out\.tif: .*--co"):
+        RasterWriter(tmp_path / "out.tif", spec)
+    nothing_left(tmp_path)
+
+
+def test_a_lossy_compression_that_is_asked_for_is_allowed(tmp_path: Path) -> None:
+    """Within what was asked for."""
+    write(tmp_path / "out.tif", image(), options={"COMPRESS": "LERC", "MAX_Z_ERROR": "20"})
+    with rasterio.open(tmp_path / "out.tif") as dataset:
+        difference = np.abs(dataset.read().astype(int) - image())
+    assert 0 < difference.max() <= 20
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    """As every other program does it."""
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "out.tif"
+    link.symlink_to("real/old.tif")
+    write(link, image(1))
+    write(link, image(2), overwrite=True)
+    assert link.is_symlink()
+    with rasterio.open(tmp_path / "real" / "old.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(), image(2))
+    nothing_left(tmp_path / "real", "old.tif")
+
+
+def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path) -> None:
+    """Not even with --overwrite: the output would take the place of /dev/null."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path(os.devnull)):
+        with pytest.raises(OutputError, match="device or a pipe"):
+            check_output(path, overwrite=True)
+
+
+def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    """The check is repeated at the end."""
+    path = tmp_path / "out.tif"
+    writer = RasterWriter(path, RasterSpec(GRID, LAYERS))
+    path.write_text("somebody else's")
+    with pytest.raises(OutputError, match="exists already"):
+        writer.finish()
+    assert path.read_text() == "somebody else's"
+    nothing_left(tmp_path, "out.tif")
 
 
 def test_options_are_names_and_values() -> None:

@@ -69,6 +69,7 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
         Digital number of pixels without data; NaN always is. An output band is
         no data (`nodata`, or NaN if that is None) where that band is, and where
         all four of `b10` are. What other bands lack is filled in from nearby.
+        Masked pixels of masked arrays are no data.
     network : {"default", "compact", "dsen2", "vdsen2", "none"}
         Of the weights that ship; ``"none"`` is the local regression that needs
         none.
@@ -122,9 +123,14 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
 
 
 def _to_file(
-    product: Product | str | os.PathLike[str], output: str | os.PathLike[str], **options: Any
+    product: Product | str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    **options: Any,
 ) -> Summary:
     from s2_superres.predict import Options, predict
+
+    if output is None:
+        raise InputError(f"{product}: say where to write, superresolve(product, output)")
 
     run = {name: options.pop(name) for name in ("executor", "progress") if name in options}
     try:

@@ -7,6 +7,7 @@ CRS's authority prescribes.
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 from s2_superres.errors import AreaError
@@ -124,8 +125,8 @@ def _cover_file(grid: Grid, path: Path, unit: int) -> Area:
     from rasterio.errors import RasterioError
     from rasterio.warp import transform
 
-    if not path.exists():
-        raise AreaError(f"{path}: no such file")
+    if not os.access(path, os.R_OK):
+        raise AreaError(f"{path}: no such file, or no permission to read it")
     try:
         meta, _, geometry, _ = pyogrio.raw.read(path, columns=[], force_2d=True)
     except (DataSourceError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,9 @@ def superresolve_arrays(
     device: str = "auto",
 ) -> SuperResolved:
     """Bring 20 m and 60 m bands to 10 m: see `s2_superres.superresolve`."""
+    if not math.isfinite(offset):
+        raise InputError(f"offset is {offset}: give -1000 or 0, see the product's metadata")
+    b10, b20, b60 = (_unmasked(bands, nodata) for bands in (b10, b20, b60))
     source = check_arrays(b10, b20, b60)
     if level not in LEVELS:
         raise InputError(f"level {level!r}: choose L1C (top of the atmosphere) or L2A (bottom)")
@@ -184,6 +188,14 @@ def check_arrays(b10: ArrayLike, b20: ArrayLike, b60: ArrayLike | None) -> Array
                 f"{rows} x {cols} call for {rows // ratio} x {cols // ratio}"
             )
     return ArraySource(arrays)
+
+
+def _unmasked(bands: Any, nodata: float | None) -> Any:
+    """Turn a masked array, as rasterio reads them, into one that says itself what is missing."""
+    if not isinstance(bands, np.ma.MaskedArray):
+        return bands
+    missing = np.float32(np.nan) if nodata is None else bands.dtype.type(nodata)
+    return np.where(np.ma.getmaskarray(bands), missing, bands.data)
 
 
 def _checked(name: str, value: ArrayLike) -> NDArray[Any]:

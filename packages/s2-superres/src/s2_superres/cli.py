@@ -141,7 +141,7 @@ def predict(
         str,
         typer.Option(
             metavar="NAME",
-            help="Of the weights that ship: default, compact, dsen2 or vdsen2; none for the "
+            help="Of the weights that ship: default, compact or dsen2; none for the "
             "local regression without weights.",
         ),
     ] = "default",
@@ -224,20 +224,24 @@ def predict(
                 f"{value!r}: choose one of {', '.join(choices)}", None, None, name
             )
 
+    without = weights == [Path("none")]
+    if without and network not in ("default", "none"):
+        raise typer.BadParameter(f"--network {network} and --weights none: give one of them")
+
     from s2_superres import predict as prediction
     from s2_superres import report
     from s2_superres.progress import ProgressBar
     from s2_superres.writing import parse_options
 
     options = prediction.Options(
-        bands=bands.replace(",", " ").split() if bands is not None else None,
+        bands=bands,
         include_10m=include_10m,
         bbox=bbox,
         bounds=bounds,
         aoi=aoi,
         granule=granule,
         network=network,
-        weights=("none" if weights == [Path("none")] else weights) or None,
+        weights=("none" if without else weights) or None,
         consistent=consistent,
         precision=precision,
         tile=tile,
@@ -249,12 +253,13 @@ def predict(
     )
     run = prediction.prepare(product, options)
     output = output or Path(f"{run.product.name}_10m.tif")
+    prediction.check_paths(run, output, quicklook)
     if dry_run:
+        prediction.rehearse(run, output)
         cost = prediction.estimate(run)
         text = json.dumps(report.plan_dict(run, cost)) if as_json else report.plan_text(run, cost)
         typer.echo(text)
         return
-    prediction.check_paths(run, output, quicklook)
     if verbose:
         typer.echo(json.dumps(run.to_dict(), indent=2), err=True)
     pixels = run.area.rows * run.area.cols
@@ -504,7 +509,7 @@ def validate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Of the weights that ship: default, compact, dsen2 or vdsen2; none for the "
+            help="Of the weights that ship: default, compact or dsen2; none for the "
             "local regression without weights; may be repeated.",
             show_default="default, unless --weights is given",
         ),
@@ -619,6 +624,7 @@ def validate(
                 )
 
     from s2_superres.methods import RESOLUTIONS, choose_methods
+    from s2_superres.outputs import check_output
     from s2_superres.progress import StatusLine
     from s2_superres.scenes import Selection, read_scenes
     from s2_superres.textfiles import write_text
@@ -626,7 +632,6 @@ def validate(
     from s2_superres.validation import validate as score
     from s2_superres.validation_report import html_report
     from s2_superres.validation_table import table
-    from s2_superres.writing import check_output
 
     as_json = None if json_file in (None, "-") else Path(str(json_file))
     for path in (as_json, report):
@@ -678,18 +683,23 @@ def main() -> None:
     """Run the command; what users did wrong is one line on stderr and exit 1."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    # A closed terminal; `nohup` has it ignored, and Windows has none.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _stop)
     try:
         app()
     except S2SuperresError as error:
         _fail(str(error))
     except _Stopped as stopped:
         _fail(f"stopped by {stopped.code}; unfinished output was removed")
-    except MemoryError:
-        _fail("out of memory: take a smaller --tile, or an area of the product")
     except BrokenPipeError:
         # Whoever read our output has had enough of it.
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        _fail(f"{error.filename or 'a file'}: {error.strerror or error}")
+    except MemoryError:
+        _fail("out of memory: take a smaller --tile, or an area of the product")
 
 
 def _fail(message: str) -> NoReturn:

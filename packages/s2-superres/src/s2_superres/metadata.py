@@ -6,7 +6,10 @@ which differ between the processor's versions.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal
 from xml.etree.ElementTree import Element, ParseError
@@ -23,6 +26,11 @@ Level = Literal["L1C", "L2A"]
 
 #: Which band a ``band_id`` of the offsets stands for, where the metadata do not say it.
 _BAND_IDS = (*(band.name for band in BANDS[:10]), "B10", "B11", "B12")
+_LARGEST_DN = 65535
+#: WGS 84, north or south; every tile of Sentinel-2 has one of them.
+_UTM = re.compile(r"EPSG:32[67](?:0[1-9]|[1-5]\d|60)")
+#: What the networks were trained on.
+_QUANTIFICATION = 10000
 _L2A_QUANTIFICATION = (
     "BOA_QUANTIFICATION_VALUE",
     "L2A_BOA_QUANTIFICATION_VALUE",
@@ -66,10 +74,17 @@ class Document:
     def number(self, *tags: str, default: float | None = None) -> float:
         """Value of the first of these elements that has any."""
         text = self.text(*tags, default=None if default is None else str(default))
-        try:
-            return float(text)
-        except ValueError:
-            raise ProductError(f"{self.where}: {tags[0]} is {text!r}, not a number") from None
+        return self.finite(tags[0], text)
+
+    def finite(self, name: str, text: str) -> float:
+        """Read a number; neither NaN nor infinite, which Python would read too."""
+        with suppress(ValueError):
+            number = float(text)
+            if math.isfinite(number):
+                return number
+        raise ProductError(
+            f"{self.where}: {name} is {text!r}, not a number; download the product again"
+        )
 
 
 def product_level(root: Document) -> Level:
@@ -85,7 +100,13 @@ def product_level(root: Document) -> Level:
 def quantification(root: Document, level: Level) -> float:
     """Return what digital numbers are divided by to give reflectance."""
     tags = ("QUANTIFICATION_VALUE",) if level == "L1C" else _L2A_QUANTIFICATION
-    return root.number(*tags, default=10000)
+    value = root.number(*tags, default=_QUANTIFICATION)
+    if value != _QUANTIFICATION:
+        raise ProductError(
+            f"{root.where}: its quantification value is {value:g}; only {_QUANTIFICATION} is "
+            "supported, which every product of ESA's archive has"
+        )
+    return value
 
 
 def acquisition_time(root: Document) -> datetime:
@@ -111,12 +132,12 @@ def offsets(root: Document, baseline: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for tag in ("RADIO_ADD_OFFSET", "BOA_ADD_OFFSET"):
         for element in root.all(tag):
-            try:
-                found[names[int(element.get("band_id", ""))]] = float(element.text or "")
-            except (ValueError, KeyError):
+            number = element.get("band_id", "")
+            if not number.isdecimal() or int(number) not in names:
                 raise ProductError(
-                    f"{root.where}: a {tag} cannot be read; download the product again"
-                ) from None
+                    f"{root.where}: a {tag} is of no known band; download the product again"
+                )
+            found[names[int(number)]] = root.finite(tag, element.text or "")
     # Baselines of 99.99 are users' own runs of the processor, which write what they apply.
     prescribed = -1000.0 if not found and "04.00" <= baseline < "90" else 0.0
     return {band.name: found.get(band.name, prescribed) for band in BANDS}
@@ -127,8 +148,11 @@ def special_value(root: Document, name: str, default: int) -> int:
     for element in root.all("Special_Values"):
         if (element.findtext("{*}SPECIAL_VALUE_TEXT") or "").strip() == name:
             text = (element.findtext("{*}SPECIAL_VALUE_INDEX") or "").strip()
-            if text.isdigit():
+            if text.isdecimal() and int(text) <= _LARGEST_DN:
                 return int(text)
+            raise ProductError(
+                f"{root.where}: {name} is {text!r}, no 16-bit number; download the product again"
+            )
     return default
 
 
@@ -137,15 +161,17 @@ def tile_grid(tile: Document) -> Grid:
     size = _at_resolution(tile, "Size")
     place = _at_resolution(tile, "Geoposition")
     try:
-        return Grid(
-            tile.text("HORIZONTAL_CS_CODE"),
-            float(place["ULX"]),
-            float(place["ULY"]),
-            int(size["NROWS"]),
-            int(size["NCOLS"]),
-        )
+        rows, cols = int(size["NROWS"]), int(size["NCOLS"])
+        left, top = (tile.finite(name, place[name]) for name in ("ULX", "ULY"))
     except (KeyError, ValueError):
         raise ProductError(f"{tile.where}: its Tile_Geocoding is not complete") from None
+    crs = tile.text("HORIZONTAL_CS_CODE")
+    if not _UTM.fullmatch(crs):
+        raise ProductError(
+            f"{tile.where}: HORIZONTAL_CS_CODE is {crs!r}, not a UTM zone such as EPSG:32633; "
+            "download the product again"
+        )
+    return Grid(crs, left, top, rows, cols)
 
 
 def _at_resolution(tile: Document, tag: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +21,16 @@ from s2_superres import quicklook as pictures
 from s2_superres.area import find_area
 from s2_superres.bands import BANDS, BANDS_10M, BANDS_20M, BANDS_60M, BY_NAME, BY_RESOLUTION, Band
 from s2_superres.engine import resolve_precision, set_threads
-from s2_superres.errors import InputError, OutputError
+from s2_superres.errors import InputError
 from s2_superres.grid import Area, Bounds, Grid
+from s2_superres.outputs import check_output, protect_inputs
 from s2_superres.pipeline import overlap
 from s2_superres.product import Product, open_product
 from s2_superres.radiometry import Radiometry
 from s2_superres.reading import GDAL_CACHE, ProductReader
-from s2_superres.selection import WeightsFiles, choose_networks
+from s2_superres.selection import NONE, WeightsFiles, choose_networks
 from s2_superres.windows import Plan, Window, plan
-from s2_superres.writing import Format, Layer, RasterSpec, RasterWriter, check_output
+from s2_superres.writing import Format, Layer, RasterSpec, RasterWriter
 
 #: Agreement with the measured bands is taken from so many windows, evenly spread.
 _COMPARED_WINDOWS = 16
@@ -44,9 +45,9 @@ class Options:
 
     Attributes
     ----------
-    bands : sequence of str, optional
-        Bands of the output; all 20 m and 60 m bands by default. Only the
-        networks that they need are run.
+    bands : sequence of str or str, optional
+        Bands of the output, also as ``"B05,B8A"``; all 20 m and 60 m bands by
+        default. Only the networks that they need are run.
     include_10m : bool
         Add the 10 m bands as they are.
     bbox, bounds : tuple of float, optional
@@ -74,7 +75,7 @@ class Options:
     overwrite : bool
     """
 
-    bands: Sequence[str] | None = None
+    bands: Sequence[str] | str | None = None
     include_10m: bool = False
     bbox: Bounds | None = None
     bounds: Bounds | None = None
@@ -90,6 +91,14 @@ class Options:
     format: Format = "cog"
     creation_options: Mapping[str, str] = field(default_factory=dict)
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format not in get_args(Format):
+            raise InputError(f"format {self.format!r}: choose {' or '.join(get_args(Format))}")
+        for name in ("bbox", "bounds"):
+            box = getattr(self, name)
+            if box is not None and len(box) != 4:
+                raise InputError(f"{name} {box!r}: give left, bottom, right and top")
 
 
 @dataclass(frozen=True)
@@ -252,7 +261,7 @@ def prepare(product: Product | str | Path, options: Options | None = None) -> Pr
 
 
 def choose_bands(
-    product: Product, names: Sequence[str] | None, include_10m: bool
+    product: Product, names: Sequence[str] | str | None, include_10m: bool
 ) -> tuple[Band, ...]:
     """Return the bands of the output in ESA's order.
 
@@ -265,6 +274,10 @@ def choose_bands(
         wanted = {*BANDS_20M, *BANDS_60M}
     else:
         wanted = set()
+        if isinstance(names, str):
+            names = names.replace(",", " ").split()
+        if not names:
+            raise InputError(f"no bands are asked for; choose from {' '.join(BY_NAME)}")
         for name in names:
             known = name.strip().upper()
             if known not in BY_NAME:
@@ -338,24 +351,30 @@ def predict(
 
 
 def check_paths(run: Prepared, output: Path, quicklook: Path | None = None) -> None:
-    """Check that the outputs can be written, and are not the input.
+    """Check that the outputs can be written, and are neither the input nor one another.
 
     Raises
     ------
     OutputError
-        If one is not.
+        If one cannot, or is.
     """
-    pixels = run.area.rows * run.area.cols
-    for path, nbytes in ((output, 2 * pixels * len(run.bands)), (quicklook, 0)):
-        if path is not None:
-            _keep_input(run.product, path)
-            check_output(path, overwrite=run.options.overwrite, nbytes=nbytes)
+    outputs = [output] if quicklook is None else [output, quicklook]
+    protect_inputs(outputs, [run.product.path])
+    nbytes = 2 * run.area.rows * run.area.cols * len(run.bands)
+    check_output(output, overwrite=run.options.overwrite, nbytes=nbytes)
+    if quicklook is not None:
+        check_output(quicklook, overwrite=run.options.overwrite)
 
 
-def _keep_input(product: Product, output: Path) -> None:
-    source, target = Path(product.path).absolute(), output.absolute()
-    if target == source or source in target.parents:
-        raise OutputError(f"{output}: lies in the input product; write somewhere else")
+def rehearse(run: Prepared, output: Path) -> None:
+    """Make a tiny output with the run's options and remove it.
+
+    Raises
+    ------
+    OutputError
+        If GDAL does not take the options.
+    """
+    _writer(run, output).discard()
 
 
 def _writer(run: Prepared, output: Path) -> RasterWriter:
@@ -370,7 +389,8 @@ def _writer(run: Prepared, output: Path) -> RasterWriter:
     }
     for network in run.job.networks:
         weights = network.load()
-        tags[f"NETWORK_{network.resolution}M"] = f"{weights.spec.family} {weights.name}"
+        family = "" if weights.name == NONE else f"{weights.spec.family} "
+        tags[f"NETWORK_{network.resolution}M"] = f"{family}{weights.name}"
         tags[f"WEIGHTS_SHA256_{network.resolution}M"] = weights.sha256
     return RasterWriter(
         output,

@@ -121,7 +121,10 @@ def open_product(path: str | Path, granule: str | None = None) -> Product:
         If there is no such file, it is no product, it is damaged, or it holds
         several granules and none was chosen.
     """
-    container, inside = layout.locate(Path(path))
+    try:
+        container, inside = layout.locate(Path(path))
+    except OSError as error:
+        raise ProductError(f"{path}: cannot be read ({error.strerror})") from None
     described = layout.product_file(container, inside)
     root = Document(container, described)
     base = posixpath.dirname(described)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -51,8 +50,6 @@ class ProductReader:
         The whole product by default.
     bands : iterable of Band
         The bands that will be read.
-    threads : int
-        Bands decoded at the same time.
 
     Raises
     ------
@@ -62,11 +59,7 @@ class ProductReader:
     """
 
     def __init__(
-        self,
-        product: Product,
-        area: Area | None = None,
-        bands: Iterable[Band] = BANDS,
-        threads: int = 1,
+        self, product: Product, area: Area | None = None, bands: Iterable[Band] = BANDS
     ) -> None:
         self.product = product
         wanted = set(bands)
@@ -75,7 +68,6 @@ class ProductReader:
         if area is not None and not product.grid.area.contains(area):
             raise AreaError(f"{area} reaches outside the product's {product.grid.area}")
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="decode")
         self._sources: dict[Band, _BandSource] = {}
         try:
             for band in self.bands:
@@ -97,7 +89,6 @@ class ProductReader:
 
     def close(self) -> None:
         """Close the files and forget the blocks."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
         for source in self._sources.values():
             source.close()
 
@@ -136,12 +127,8 @@ class ProductReader:
         bands = self.bands_at(resolution)
         out = np.empty((len(bands), rows, cols), np.uint16)
         with self._lock:
-            jobs = [
-                self._pool.submit(self._sources[band].read, window, out[index])
-                for index, band in enumerate(bands)
-            ]
-            for job in jobs:
-                job.result()
+            for band, plane in zip(bands, out, strict=True):
+                self._sources[band].read(window, plane)
         return out
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from s2_superres.predict import Estimate, Prepared, Summary
 from s2_superres.progress import duration
+from s2_superres.selection import NONE
 
 
 def plan_text(run: Prepared, cost: Estimate) -> str:
@@ -52,7 +53,7 @@ def _what(plan: dict[str, Any]) -> list[str]:
     left, bottom, right, top = plan["bounds"]
     rows, cols = plan["window_shape"]
     networks = ", ".join(
-        f"{n['family']} ({n['weights']}) for {n['resolution']} m" for n in plan["networks"]
+        f"{_name(network)} for {network['resolution']} m" for network in plan["networks"]
     )
     return [
         f"product   {plan['product']} ({plan['level']}, baseline {plan['baseline']})",
@@ -64,3 +65,9 @@ def _what(plan: dict[str, Any]) -> list[str]:
         f"network   {networks}, {plan['precision']}",
         f"windows   {plan['windows']} of {rows} x {cols}",
     ]
+
+
+def _name(network: dict[str, Any]) -> str:
+    if network["weights"] == NONE:
+        return "none, local regression"
+    return f"{network['family']} ({network['weights']})"

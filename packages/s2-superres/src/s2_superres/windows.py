@@ -33,12 +33,6 @@ class Window:
         """The part that is read."""
         return Area(self.outer_row, self.outer_col, self.outer_rows, self.outer_cols)
 
-    @property
-    def kept(self) -> tuple[slice, slice]:
-        """The core's rows and columns within the outer array."""
-        row, col = self.core.row - self.outer_row, self.core.col - self.outer_col
-        return slice(row, row + self.core.rows), slice(col, col + self.core.cols)
-
 
 @dataclass(frozen=True)
 class Plan:

@@ -9,7 +9,6 @@ not at all, and whatever ends the work early, the hidden folder goes away (see
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ import numpy as np
 from s2_superres.complaints import complaints
 from s2_superres.errors import InputError, OutputError
 from s2_superres.grid import PIXEL, Grid
+from s2_superres.outputs import check_output
 from s2_superres.scratch import ScratchFolder
 
 if TYPE_CHECKING:
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 Format = Literal["cog", "gtiff"]
 #: GDAL's block cache while overviews are made, in bytes.
 _GDAL_CACHE = 128 * 2**20
-#: The uncompressed file and the finished one beside it, both with overviews.
-_HEADROOM = 2 * 4 / 3
 _BLOCK = 512
+#: Pixels along the side of what is read back from the corner of a finished file.
+_LAST = 16
+#: The rehearsal's largest digital number, and how far off a lossy compression may be.
+_BRIGHTEST, _LOSS = 20000, 500
 #: With one of these creation options the COG driver makes the overviews, as it is told.
 _DRIVERS_OVERVIEWS = {"OVERVIEWS", "OVERVIEW_COUNT", "OVERVIEW_RESAMPLING", "RESAMPLING"}
 
@@ -118,42 +120,6 @@ def parse_options(items: Sequence[str]) -> dict[str, str]:
     return options
 
 
-def check_output(path: str | Path, *, overwrite: bool, nbytes: int = 0) -> None:
-    """Check, before any work, that a file can be written.
-
-    Parameters
-    ----------
-    path : path
-        Of the output.
-    overwrite : bool
-        Whether it may replace a file.
-    nbytes : int
-        Uncompressed size of the pixels.
-
-    Raises
-    ------
-    OutputError
-        If its folder is missing or read-only or has not enough room, or the
-        file exists and is not to be replaced.
-    """
-    path = Path(path)
-    folder = path.parent
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder; give the name of a file")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path}: exists already; choose another name or give --overwrite")
-    if not folder.is_dir():
-        raise OutputError(f"{path}: the folder {folder} does not exist; make it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{path}: the folder {folder} cannot be written to; choose another")
-    needed, free = int(nbytes * _HEADROOM), shutil.disk_usage(folder).free
-    if needed > free:
-        raise OutputError(
-            f"{path}: needs up to {needed / 1e9:.2f} GB in {folder} while it is written, and "
-            f"{free / 1e9:.2f} GB are free; make room, or choose another disk"
-        )
-
-
 class RasterWriter:
     """Writes windows in any order; a context manager.
 
@@ -177,12 +143,15 @@ class RasterWriter:
         self.path = Path(path)
         self.spec = spec
         check_output(self.path, overwrite=spec.overwrite, nbytes=spec.nbytes)
+        # Through a symbolic link: the link stays, and the disk is the file's.
+        self._target = self.path.resolve()
         with self._explained():
-            self._folder = ScratchFolder(self.path)
+            self._folder = ScratchFolder(self._target)
         self._scratch = self._folder.path
         try:
-            with self._explained():
+            with self._explained("; correct --co" if spec.options else ""):
                 self._rehearse()
+            with self._explained():
                 self._dataset: Any = self._create(self._scratch / "windows.tif", spec.grid)
         except BaseException:
             self.discard()
@@ -246,8 +215,10 @@ class RasterWriter:
                 self._dataset.close()
                 final = self._scratch / "final.tif"
                 _run(lambda: self._convert(self._scratch / "windows.tif", final))
-                self._verify(final)
-                final.replace(self.path)
+                self._verify(final, self.spec.grid)
+                # Hours may have passed since the first check.
+                check_output(self.path, overwrite=self.spec.overwrite)
+                final.replace(self._target)
         finally:
             self.discard()
 
@@ -260,11 +231,21 @@ class RasterWriter:
         self._folder.remove()
 
     def _rehearse(self) -> None:
-        """Make a tiny output first: options that GDAL refuses must not cost hours of work."""
-        grid = self.spec.grid
-        source = self._scratch / "rehearsal.tif"
-        self._create(source, Grid(grid.crs, grid.left, grid.top, 16, 16)).close()
-        self._convert(source, self._scratch / "rehearsed.tif")
+        """Make a tiny output first: options that GDAL refuses must not cost hours of work.
+
+        GDAL refuses some by writing other values than it was given, without a word.
+        """
+        side = 16
+        grid = Grid(self.spec.grid.crs, self.spec.grid.left, self.spec.grid.top, side, side)
+        source, target = self._scratch / "rehearsal.tif", self._scratch / "rehearsed.tif"
+        values = np.linspace(1, _BRIGHTEST, side * side).reshape(side, side).astype(self.spec.dtype)
+        with self._create(source, grid) as dataset:
+            dataset.write(np.broadcast_to(values, (len(self.spec.layers), side, side)))
+        self._convert(source, target)
+        back = self._verify(target, grid)
+        if not np.allclose(back, values, rtol=0, atol=_LOSS):
+            chosen = " ".join(f"{name}={value}" for name, value in self.spec.options.items())
+            raise OutputError(f"{self.path}: {chosen} does not keep the values; correct --co")
 
     def _create(self, path: Path, grid: Grid) -> Any:
         import rasterio
@@ -359,19 +340,25 @@ class RasterWriter:
             if factors:
                 dataset.build_overviews(factors, Resampling.average)
 
-    def _verify(self, path: Path) -> None:
+    def _verify(self, path: Path, grid: Grid) -> NDArray[Any]:
         """Read the last block back: GDAL does not report every write that failed."""
         import rasterio
         from rasterio.windows import Window
 
         with rasterio.open(path) as dataset:
-            grid = self.spec.grid
-            if dataset.shape != (grid.rows, grid.cols) or dataset.count != len(self.spec.layers):
-                raise OutputError(f"{self.path}: GDAL wrote another size than asked for")
-            dataset.read(window=Window(grid.cols - 1, grid.rows - 1, 1, 1))
+            bands = len(self.spec.layers)
+            if (dataset.count, *dataset.shape) != (bands, grid.rows, grid.cols):
+                raise OutputError(
+                    f"{self.path}: GDAL wrote another size than asked for; leave out --co options "
+                    "that change the grid"
+                )
+            rows, cols = min(_LAST, grid.rows), min(_LAST, grid.cols)
+            last = Window(grid.cols - cols, grid.rows - rows, cols, rows)
+            values: NDArray[Any] = dataset.read(window=last)
+            return values
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, cure: str = "") -> Iterator[None]:
         """Turn what GDAL or the system says into one line that names the output."""
         from rasterio._err import CPLE_BaseError
         from rasterio.errors import RasterioError
@@ -381,8 +368,9 @@ class RasterWriter:
                 yield
         except (RasterioError, CPLE_BaseError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error.__cause__ or error)
+            said_first = reason.splitlines()[0].strip()
             raise OutputError(
-                f"{self.path}: cannot be written ({reason.splitlines()[0].strip()}){self._hint()}"
+                f"{self.path}: cannot be written ({said_first}){cure or self._hint()}"
             ) from None
         self._check(said)
 

@@ -1,0 +1,75 @@
+"""Where outputs go, and where they must not: checked before any work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from s2_superres.errors import OutputError
+
+#: The uncompressed raster and the finished one beside it, both with overviews.
+_HEADROOM = 2 * 4 / 3
+
+
+def check_output(path: str | Path, *, overwrite: bool, nbytes: int = 0) -> None:
+    """Check that a file can be written.
+
+    Parameters
+    ----------
+    path : path
+        Of the output. Through a symbolic link, the file that it points to.
+    overwrite : bool
+        Whether it may replace a file.
+    nbytes : int
+        Uncompressed size of a raster's pixels.
+
+    Raises
+    ------
+    OutputError
+        If its folder is missing or read-only or has not enough room, or the
+        file exists and is not to be replaced, or is no ordinary file.
+    """
+    path = Path(path)
+    try:
+        folder = path.resolve().parent
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; give the name of a file")
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path}: is a device or a pipe; give the name of a file")
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path}: exists already; choose another name or give --overwrite")
+        if not folder.is_dir():
+            raise OutputError(f"{path}: the folder {folder} does not exist; make it first")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(f"{path}: the folder {folder} cannot be written to; choose another")
+        free = shutil.disk_usage(folder).free
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{path}: cannot be written ({reason}); choose another place") from None
+    needed = int(nbytes * _HEADROOM)
+    if needed > free:
+        raise OutputError(
+            f"{path}: needs up to {needed / 1e9:.2f} GB in {folder} while it is written, and "
+            f"{free / 1e9:.2f} GB are free; make room, or choose another disk"
+        )
+
+
+def protect_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
+    """Check that outputs lie in no input, and that no two are the same file.
+
+    Raises
+    ------
+    OutputError
+        Naming the output.
+    """
+    sources = [Path(source).resolve() for source in inputs]
+    seen: dict[Path, str | Path] = {}
+    for output in outputs:
+        target = Path(output).resolve()
+        if any(target == source or source in target.parents for source in sources):
+            raise OutputError(f"{output}: lies in an input; write somewhere else")
+        if target in seen:
+            raise OutputError(f"{output}: is {seen[target]} as well; give each output its own name")
+        seen[target] = output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -236,9 +237,57 @@ def test_the_package_offers_what_it_lists() -> None:
         _ = ism.nothing
 
 
-def test_other_peoples_warnings_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    def noisy(done: int, total: int) -> None:
-        warnings.warn("something else", RuntimeWarning, stacklevel=1)
+def test_threads_keep_their_notes_apart_and_the_filters_as_they_were() -> None:
+    bright = np.full((20, 20), 5000, np.uint16)
+    before = list(warnings.filters)
 
-    with pytest.warns(RuntimeWarning, match="something else"):
-        ism.compare(*PAIR, metrics="rmse", progress=noisy)
+    def run(number: int) -> ism.Report:
+        if number % 3 == 0:
+            return ism.compare(bright, bright, metrics="psnr")
+        if number % 3 == 1:
+            return ism.compare(bright // 2, bright // 2, metrics="psnr")
+        return ism.compare(*PAIR, metrics="psnr")
+
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(run, range(90)))
+    assert [len(report.notes) for report in reports] == [1, 0, 0] * 30
+    assert warnings.filters == before
+    with pytest.warns(UserWarning, match="still heard"):
+        warnings.warn("still heard", UserWarning, stacklevel=1)
+
+
+def test_maps_go_to_the_files_named(tmp_path: Path) -> None:
+    wanted = {"ssim": tmp_path / "new" / "likeness.tif", "sam": tmp_path / "angle.tif"}
+    ism.compare(*PAIR, metrics="all", maps=wanted)
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    assert files == sorted(wanted.values())
+
+
+def test_masked_arrays_count_the_masks_of_the_bands_chosen() -> None:
+    org, pred = map(pixels, PAIR)
+    masked = np.ma.array(org)
+    masked[3, 4, 0] = masked[5:8, 6, 2] = np.ma.masked
+    mask = np.ones(org.shape[:2], bool)
+    mask[5:8, 6] = False
+    found = ism.compare(masked, pred, metrics="rmse", bands=[4, 3])
+    expected = ism.compare(org, pred, metrics="rmse", bands=[4, 3], mask=mask)
+    assert found.metrics == expected.metrics
+    assert found.valid_share == expected.valid_share == 1 - 3 / 64**2
+
+
+@pytest.mark.parametrize("bands", [1, "12", [1.5], [None]])
+def test_bands_that_are_no_list_of_numbers_are_refused(bands: Any) -> None:
+    for pair in (PAIR, tuple(map(pixels, PAIR))):
+        with pytest.raises(ism.InputError, match=r"bands is .*such as"):
+            ism.compare(*pair, metrics="rmse", bands=bands)
+
+
+def test_bands_may_be_an_array() -> None:
+    for pair in (PAIR, tuple(map(pixels, PAIR))):
+        assert ism.compare(*pair, metrics="rmse", bands=np.array([2, 1])).bands == (2, 1)
+
+
+@pytest.mark.parametrize("metrics", [None, 5, [None]])
+def test_metrics_that_are_no_names_are_refused(metrics: Any) -> None:
+    with pytest.raises(ism.UsageError, match="psnr"):
+        ism.compare(*PAIR, metrics=metrics)

@@ -74,6 +74,18 @@ def test_without_error_the_ratios_are_infinite():
     assert ism.sre(image, image + np.uint8(1)) == -math.inf
 
 
+def test_infinite_ratios_of_both_signs_have_no_mean():
+    """A band without error beside one whose original has mean 0: something is left, but no mean."""
+    org = np.zeros((8, 8, 2))
+    org[::2, :, 1], org[1::2, :, 1] = 1, -1
+    pred = org + np.array([0, 1])
+    with pytest.warns(ism.SimilarityWarning, match="inf in one band and -inf") as caught:
+        assert np.isnan(ism.sre(org, pred))
+    assert [warning.category for warning in caught] == [ism.SimilarityWarning]
+    with pytest.warns(ism.SimilarityWarning):
+        assert ism.sre(org, pred, per_band=True).tolist() == [np.inf, -np.inf]
+
+
 def test_normalised_rmse_is_relative_to_the_range(pair):
     assert ism.rmse(*pair, normalized=True) == pytest.approx(ism.rmse(*pair) / 4095)
     assert ism.rmse(*pair, normalized=True, data_range=10) == pytest.approx(ism.rmse(*pair) / 10)

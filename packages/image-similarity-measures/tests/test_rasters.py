@@ -18,7 +18,8 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
 
 import image_similarity_measures as ism
-from image_similarity_measures.maps import MapFile
+from image_similarity_measures import rasters
+from image_similarity_measures.maps import MapFile, map_paths
 from image_similarity_measures.rasters import Grid, RasterPair
 
 Array = np.ndarray[Any, Any]
@@ -200,6 +201,51 @@ def test_an_alpha_band_of_one_file_does_not_hinder_the_other(write: Write) -> No
     assert np.argwhere(~valid).tolist() == [[1, 1]]
 
 
+def test_bands_keep_the_numbers_of_the_file(write: Write) -> None:
+    image = coordinates(8, 9, 4, "uint8")
+    image[:, :, 1] = 255
+    order = [ColorInterp.red, ColorInterp.alpha, ColorInterp.green, ColorInterp.blue]
+    a = write("a.tif", image, colours=order)
+    report = ism.compare(a, a, metrics="rmse")
+    assert report.bands == (1, 3, 4)
+    assert ism.compare(a, a, metrics="rmse", bands=report.bands).bands == (1, 3, 4)
+
+
+def test_scales_that_differ_are_noted(write: Write) -> None:
+    image = coordinates(8, 9, 2)
+    a, b = write("a.tif", image), write("b.tif", image)
+    with rasterio.open(b, "r+") as file:
+        file.scales, file.offsets = (1, 0.0001), (0, -0.1)
+    with RasterPair(a, b) as pair:
+        (note,) = pair.notes
+    assert "as stored" in note and f"{b} has scale 0.0001 and offset -0.1" in note
+    for same in ({"pred": b}, {"org": a, "bands": [1]}):
+        with RasterPair(**({"org": b, "pred": b} | same)) as pair:  # type: ignore[arg-type]
+            assert not pair.notes
+
+
+@pytest.mark.parametrize("interleave", ["pixel", "band"])
+def test_blocks_higher_than_a_strip_are_decoded_once(
+    write: Write, monkeypatch: pytest.MonkeyPatch, interleave: str
+) -> None:
+    """What was decoded for a strip is there for the next, even if the file has gone bad since."""
+    image = coordinates(256, 7000, 3)
+    tiles = {"tiled": True, "blockxsize": 256, "blockysize": 256, "interleave": interleave}
+    a = write("a.tif", image, **tiles, compress="deflate")
+    b = write("b.tif", image, **tiles, compress="deflate")
+    monkeypatch.setattr(rasters, "BLOCK_BYTES", 2**20)
+    monkeypatch.setattr(rasters, "_CACHE_BYTES", 2**20)
+    with RasterPair(a, b) as pair:
+        pair.read(slice(0, 32), slice(0, 7000))
+        for path in (a, b):
+            size = Path(path).stat().st_size
+            with Path(path).open("r+b") as file:
+                file.write(bytes(size))
+        block = pair.read(slice(32, 64), slice(0, 7000))
+    np.testing.assert_array_equal(block.org, image[32:64])
+    np.testing.assert_array_equal(block.pred, image[32:64])
+
+
 def test_png_and_jpeg_keep_depth_and_bands(tmp_path: Path) -> None:
     deep = coordinates(8, 9, 1)[:, :, 0] * 900
     gray, jpeg = str(tmp_path / "gray16.png"), str(tmp_path / "gray.jpg")
@@ -277,19 +323,19 @@ class TestGrids:
         with RasterPair(a, b) as pair:
             assert pair.grid.crs.to_epsg() == 32618
 
-    def test_one_file_without_georeference_is_compared_with_a_warning(self, write: Write) -> None:
+    def test_one_file_without_georeference_is_compared_with_a_note(self, write: Write) -> None:
         a, b = write("a.tif", coordinates()), write("b.tif", coordinates(), **UTM)
-        with pytest.warns(ism.SimilarityWarning, match=r"a\.tif is not georeferenced"):
-            pair = RasterPair(a, b)
-        with pair:
+        with RasterPair(a, b) as pair:
             assert pair.grid.crs.to_epsg() == 32618
+        assert pair.notes == (f"{a} is not georeferenced; compared pixel by pixel",)
 
-    def test_two_files_without_georeference_need_no_warning(
+    def test_two_files_without_georeference_need_no_note(
         self, write: Write, recwarn: pytest.WarningsRecorder
     ) -> None:
         a = write("a.tif", coordinates())
         recwarn.clear()
-        RasterPair(a, a).close()
+        with RasterPair(a, a) as pair:
+            assert not pair.notes
         assert not recwarn.list
 
     def test_a_grid_without_area_is_only_like_itself(self) -> None:
@@ -387,6 +433,12 @@ class TestMaps:
             assert np.isnan(found.nodata)
             assert found.descriptions == ("SSIM",)
         assert [p.name for p in path.parent.iterdir()] == ["map.tif"]
+
+    def test_names_that_differ_in_the_suffix_alone_keep_it(self) -> None:
+        images = ["x/a.tif", "x/a.png", "x/b.tif", "_c"]
+        paths = map_paths("maps", images, ["rmse", "ssim"])
+        names = [path.name for found in paths for path in found.values()]
+        assert names == ["a.tif_ssim.tif", "a.png_ssim.tif", "b_ssim.tif", "_c_ssim.tif"]
 
     def test_an_error_leaves_nothing(self, tmp_path: Path) -> None:
         file = MapFile(tmp_path / "map.tif", Grid.unreferenced(600, 5))

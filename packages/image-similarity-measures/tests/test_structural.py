@@ -172,6 +172,15 @@ def test_fsim_at_full_size_has_a_limit():
     huge = np.broadcast_to(np.uint8(1), (2**14, 2**13, 1))
     with pytest.raises(ism.InputError, match="too much memory; let it reduce"):
         ism.fsim(huge, huge, reduce=False)
+    deep = np.broadcast_to(np.uint8(1), (2**12, 2**12, 17))
+    with pytest.raises(ism.InputError, match=r"17 band.*; let it reduce"):
+        ism.fsim(deep, deep, reduce=False)
+
+
+def test_fsim_of_what_reducing_leaves_too_large_does_not_advise_it():
+    long = np.broadcast_to(np.uint8(1), (200, 2**19, 1))
+    with pytest.raises(ism.InputError, match=r"200 x 524288 .* memory; score parts"):
+        ism.fsim(long, long)
 
 
 def slow_issm(org, pred, data_range, valid=None):

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from . import registry
-from .errors import InputError, ShapeMismatchError, SimilarityWarning, UsageError
-from .images import ArrayPair, Block, Mask, PairSource, as_bands, both
+from .errors import InputError, ShapeMismatchError, warn
+from .images import Array, ArrayPair, as_bands
 from .report import Report, Result
-from .selection import check_bands
-from .streaming import MapSink, Options, Score, score
+from .selection import chosen_bands
+from .streaming import BandMean, Options, Score, score_bands
 
 if TYPE_CHECKING:
-    from .rasters import Grid
+    from .rasters import Grid, RasterPair
 
 __all__ = ["PathLike", "compare", "compare_as_0_3"]
 
@@ -39,7 +37,7 @@ def compare(
     nodata: float | None = None,
     bands: Sequence[int] | None = None,
     allow_grid_mismatch: bool = False,
-    maps: PathLike | None = None,
+    maps: PathLike | Mapping[str, PathLike] | None = None,
     overwrite: bool = False,
     options: Options | None = None,
     progress: Progress | None = None,
@@ -50,7 +48,8 @@ def compare(
     ----------
     org, pred : array_like or path
         Two arrays, (rows, cols) or (rows, cols, bands), or two files. Files may be larger than
-        the memory. Their nodata values, masks and alpha bands are respected.
+        the memory. Masks of masked arrays and nodata values, masks and alpha bands of files are
+        respected. Values are compared as stored: scales and offsets are not applied.
     metrics : str or sequence of str
         Names of metrics; ``"all"`` is every metric that the number of bands allows.
     data_range : float, optional
@@ -65,8 +64,9 @@ def compare(
         Bands to compare, counted from 1 as GDAL does.
     allow_grid_mismatch : bool
         Compare files of one size though their coordinates differ.
-    maps : path, optional
-        Folder for quality maps of the metrics that have one, as GeoTIFFs.
+    maps : path or mapping of str to path, optional
+        Folder for quality maps of the metrics that have one, as GeoTIFFs named
+        ``<name of pred>_<metric>.tif``; or the file for each metric whose map is wanted.
     overwrite : bool
         Replace maps that exist.
     options : Options, optional
@@ -95,19 +95,25 @@ def compare(
     options = options or Options()
     if data_range is not None:
         options = replace(options, data_range=data_range)
-    with ExitStack() as stack, _noted() as notes:
+    with ExitStack() as stack:
         pair = stack.enter_context(_open_pair(org, pred, mask, nodata, bands, allow_grid_mismatch))
-        names = _possible(registry.select(metrics), metrics, pair.source.shape[2])
-        sinks: Mapping[str, MapSink] = {}
+        names = registry.select(metrics)
+        notes = list(pair.source.notes)
+        if pair.source.shape[2] == 1 and _only_as_one_of_all("sam", metrics):
+            names = tuple(name for name in names if name != "sam")
+            notes.append("sam is left out: it compares spectra, and there is one band")
+        sinks: Mapping[str, BandMean] = {}
         if maps is not None:
             sinks = _open_maps(stack, maps, pair, names, overwrite)
-        scores = score(pair.source, names, options=options, sinks=sinks, progress=progress)
-    _repeat(notes)
+        scores = score_bands(pair.source, names, options, sinks, progress)
+    notes += scores.notes
+    for note in notes:
+        warn(note)
     return Report(
         image1=pair.names[0],
         image2=pair.names[1],
         results=tuple(_result(scores[name]) for name in names),
-        bands=tuple(bands) if bands else tuple(range(1, pair.source.shape[2] + 1)),
+        bands=pair.bands,
         valid_share=scores.valid_share,
         version=_version(),
         notes=tuple(notes),
@@ -173,31 +179,12 @@ def compare_as_0_3(
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """What is compared, under which names, and where it lies."""
+    """What is compared, under which names, which of its bands, and where it lies."""
 
-    source: PairSource
+    source: ArrayPair | RasterPair
     names: tuple[str | None, str | None]
+    bands: tuple[int, ...]
     grid: Grid | None = None
-
-
-class _Masked:
-    """A source with a mask of the user's on top of its own."""
-
-    def __init__(self, source: PairSource, mask: ArrayLike) -> None:
-        self._source = source
-        self._mask: Mask = np.asarray(mask)
-        if self._mask.dtype.kind != "b" or self._mask.shape != source.shape[:2]:
-            raise InputError(
-                f"mask is {self._mask.dtype} of shape {self._mask.shape}; give booleans of shape "
-                f"{source.shape[:2]}, True where pixels are used"
-            )
-        self.shape = source.shape
-        self.dtype = source.dtype
-        self.block_rows = source.block_rows
-
-    def read(self, rows: slice, cols: slice) -> Block:
-        block = self._source.read(rows, cols)
-        return replace(block, valid=both(block.valid, self._mask[rows, cols]))
 
 
 @contextmanager
@@ -219,79 +206,59 @@ def _open_pair(
         arrays = cast(tuple[ArrayLike, ArrayLike], (org, pred))
         if bands is not None:
             arrays = (_chosen(arrays[0], bands, "org_img"), _chosen(arrays[1], bands, "pred_img"))
-        yield _Pair(ArrayPair(*arrays, mask=mask, nodata=nodata), (None, None))
+        pair = ArrayPair(*arrays, mask=mask, nodata=nodata)
+        numbers = range(1, pair.shape[2] + 1) if bands is None else map(int, bands)
+        yield _Pair(pair, (None, None), tuple(numbers))
         return
     from .rasters import RasterPair
 
-    opened = RasterPair(*paths, bands=bands, nodata=nodata, allow_grid_mismatch=allow_grid_mismatch)
-    with opened as rasters:
-        source: PairSource = rasters if mask is None else _Masked(rasters, mask)
-        yield _Pair(source, cast(Any, tuple(map(os.fspath, paths))), rasters.grid)
+    with RasterPair(
+        *paths, bands=bands, nodata=nodata, mask=mask, allow_grid_mismatch=allow_grid_mismatch
+    ) as rasters:
+        names = os.fspath(paths[0]), os.fspath(paths[1])
+        yield _Pair(rasters, names, rasters.bands, rasters.grid)
 
 
-def _chosen(image: ArrayLike, bands: Sequence[int], name: str) -> np.ndarray[Any, Any]:
+def _chosen(image: ArrayLike, bands: Sequence[int], name: str) -> Array:
     array = as_bands(image, name)
-    check_bands(name, bands, range(1, array.shape[2] + 1))
-    return array[:, :, [band - 1 for band in bands]]
+    numbers = chosen_bands(name, bands, range(1, array.shape[2] + 1))
+    return array[:, :, [number - 1 for number in numbers]]
 
 
-def _possible(names: tuple[str, ...], asked: str | Sequence[str], bands: int) -> tuple[str, ...]:
-    """Leave SAM out of "all" for one band: nobody asked for it by name."""
+def _only_as_one_of_all(name: str, asked: str | Sequence[str]) -> bool:
+    """Whether a metric was not asked for by its name but with all others."""
     named = (asked,) if isinstance(asked, str) else asked
-    if bands > 1 or "sam" not in names or "sam" in named:
-        return names
-    warnings.warn(
-        "sam is left out: it compares spectra, and there is one band",
-        SimilarityWarning,
-        stacklevel=2,
-    )
-    return tuple(name for name in names if name != "sam")
+    return "all" in named and name not in named
 
 
 def _open_maps(
-    stack: ExitStack, folder: PathLike, pair: _Pair, names: Sequence[str], overwrite: bool
-) -> dict[str, MapSink]:
+    stack: ExitStack,
+    maps: PathLike | Mapping[str, PathLike],
+    pair: _Pair,
+    names: Sequence[str],
+    overwrite: bool,
+) -> dict[str, BandMean]:
     from .maps import MapFile, map_paths
     from .output import no_empty_folder, refuse_existing
     from .rasters import Grid
 
-    mapped = [name for name in names if registry.get(name).has_map]
-    if not mapped:
-        raise UsageError(
-            f"no map of {', '.join(names)}; maps exist for "
-            + ", ".join(m.name for m in registry.METRICS.values() if m.has_map)
-        )
-    stem = Path(pair.names[1]).stem if pair.names[1] else ""
-    paths = map_paths(folder, stem, mapped)
+    if isinstance(maps, Mapping):
+        paths = {name: Path(path) for name, path in maps.items() if name in names}
+    else:
+        (paths,) = map_paths(maps, [pair.names[1]], names)
     for path in paths.values():
         refuse_existing(path, overwrite)
+    for folder in {path.parent for path in paths.values()}:
+        stack.enter_context(no_empty_folder(folder))
     grid = pair.grid or Grid.unreferenced(*pair.source.shape[:2])
-    stack.enter_context(no_empty_folder(Path(folder)))
     return {
-        name: stack.enter_context(
-            MapFile(path, grid, title=registry.get(name).title, overwrite=overwrite)
+        name: BandMean(
+            stack.enter_context(
+                MapFile(path, grid, title=registry.get(name).title, overwrite=overwrite)
+            )
         )
         for name, path in paths.items()
     }
-
-
-@contextmanager
-def _noted() -> Iterator[list[str]]:
-    """Collect this package's warnings; all others go their way."""
-    notes: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SimilarityWarning)
-        yield notes
-    for entry in caught:
-        if issubclass(entry.category, SimilarityWarning):
-            notes.append(str(entry.message))
-        else:
-            warnings.warn_explicit(entry.message, entry.category, entry.filename, entry.lineno)
-
-
-def _repeat(notes: Sequence[str]) -> None:
-    for note in notes:
-        warnings.warn(note, SimilarityWarning, stacklevel=3)
 
 
 def _result(found: Score) -> Result:

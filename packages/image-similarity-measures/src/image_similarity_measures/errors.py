@@ -6,6 +6,10 @@ as one line and exits with 1.
 
 from __future__ import annotations
 
+import sys
+import warnings
+from pathlib import Path
+
 
 class ImageSimilarityError(Exception):
     """Base class of the package's errors."""
@@ -44,3 +48,14 @@ class OpenCVMissingError(ImageSimilarityError, ImportError):
 
 class SimilarityWarning(UserWarning):
     """A result was computed, but deserves a second look."""
+
+
+def warn(message: str, category: type[Warning] = SimilarityWarning) -> None:
+    """Issue a warning about the line that called this package, however deep in it we are."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and Path(frame.f_code.co_filename).parent == _PACKAGE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+_PACKAGE = Path(__file__).parent

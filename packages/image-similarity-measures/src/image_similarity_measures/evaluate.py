@@ -141,19 +141,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _read_with_rasterio(path: str) -> Array:
-    import warnings
-
     import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    from rasterio.errors import RasterioError
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            with rasterio.open(path) as dataset:
-                pixels: Array = np.moveaxis(dataset.read(), 0, -1)
-        except RasterioError as error:
-            raise ReadError(f"cannot read {path}: {error}") from error
-    return pixels
+    from .rasters import unreferenced_is_fine
+
+    try:
+        with unreferenced_is_fine, rasterio.open(path) as dataset:
+            return np.moveaxis(dataset.read(), 0, -1)
+    except RasterioError as error:
+        raise ReadError(f"cannot read {path}: {error}") from error
 
 
 def _read_with_opencv(path: str) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +13,9 @@ from .errors import InputError, ShapeMismatchError
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
+
+#: Bound on the bytes of both images that are read at a time.
+BLOCK_BYTES = 96 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,17 @@ def as_bands(image: ArrayLike, name: str = "image") -> Array:
     InputError
         If it is not a real-valued array of two or three dimensions with something in it, or if
         its first axis rather than its last looks like the bands.
+
+    Notes
+    -----
+    A masked array stays one.
     """
-    array = np.asarray(image)
+    if isinstance(image, str | os.PathLike):
+        raise InputError(
+            f"{name} is a path, {os.fspath(image)!r}; "
+            "score files with image_similarity_measures.compare"
+        )
+    array: Array = image if isinstance(image, np.ma.MaskedArray) else _as_array(image, name)
     if array.dtype.kind not in "iuf":
         raise InputError(
             f"{name} has dtype {array.dtype}; give integers or floating point"
@@ -92,6 +105,53 @@ def as_bands(image: ArrayLike, name: str = "image") -> Array:
 _FEW_BANDS = 16
 
 
+def _as_array(values: ArrayLike, name: str) -> Array:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} is no array: {error}") from error
+
+
+def as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> Mask:
+    """Return `mask` as an array of booleans.
+
+    Raises
+    ------
+    InputError
+        If it does not hold one boolean for each pixel of images of (rows, cols) `shape`.
+    """
+    array = _as_array(mask, "mask")
+    if array.dtype.kind != "b" or array.shape != shape:
+        raise InputError(
+            f"mask is {array.dtype} of shape {array.shape}; give booleans of shape {shape}, "
+            "True where pixels are used"
+        )
+    return array
+
+
+def as_number(value: object, name: str) -> float:
+    """Return `value` as a float.
+
+    Raises
+    ------
+    InputError
+        If it is not a number; text that looks like one is not.
+    """
+    try:
+        if not isinstance(value, str):
+            return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        pass
+    raise InputError(f"{name} is {value!r}; give a number")
+
+
+def _unmasked(image: Array) -> Mask | None:
+    """Pixels that a masked array masks in no band; None for all of them."""
+    if np.ma.getmask(image) is np.ma.nomask:
+        return None
+    return np.asarray(~np.ma.getmaskarray(image).any(axis=2))
+
+
 class ArrayPair:
     """Two arrays as a `PairSource`.
 
@@ -109,9 +169,15 @@ class ArrayPair:
     InputError, ShapeMismatchError
         If the arrays cannot be compared.
 
+    Attributes
+    ----------
+    notes : tuple of str
+        What deserves a second look.
+
     Notes
     -----
-    NaN and infinity in any band of either image make the pixel invalid.
+    NaN and infinity in any band of either image make the pixel invalid, and so does the mask of a
+    masked array.
     """
 
     block_rows = 1
@@ -124,30 +190,31 @@ class ArrayPair:
         mask: ArrayLike | None = None,
         nodata: float | None = None,
     ) -> None:
+        images = as_bands(org, "org_img"), as_bands(pred, "pred_img")
         shapes = np.shape(org), np.shape(pred)
-        self._org = as_bands(org, "org_img")
-        self._pred = as_bands(pred, "pred_img")
         if shapes[0] != shapes[1]:
             raise ShapeMismatchError(
                 f"the images differ in shape, {shapes[0]} and {shapes[1]}; "
                 "crop or resample one of them"
             )
+        self._org, self._pred = map(np.ma.getdata, images)
         rows, cols, bands = self._org.shape
         self.shape = rows, cols, bands
-        self.dtype: np.dtype[Any] = np.result_type(self._org, self._pred).newbyteorder("=")
-        self._mask: Mask | None = None
+        self.dtypes = self._org.dtype, self._pred.dtype
+        self.dtype: np.dtype[Any] = np.result_type(*self.dtypes).newbyteorder("=")
+        self._mask = both(_unmasked(images[0]), _unmasked(images[1]))
         if mask is not None:
-            self._mask = np.asarray(mask)
-            if self._mask.dtype.kind != "b":
-                raise InputError(
-                    f"mask has dtype {self._mask.dtype}; give booleans, True where pixels are used"
-                )
-            if self._mask.shape != self.shape[:2]:
-                raise InputError(
-                    f"mask has shape {self._mask.shape}, the images {self.shape[:2]}; "
-                    "give one boolean per pixel"
-                )
+            self._mask = both(self._mask, as_mask(mask, (rows, cols)))
+        if nodata is not None:
+            as_number(nodata, "nodata")
         self._nodata = nodata
+        self.notes: tuple[str, ...] = ()
+        if rows <= 4 and cols == bands >= 16:
+            note = (
+                f"images of shape {self.shape} are taken for {rows} rows of {bands} bands; "
+                "if the bands come first, put them last with np.moveaxis(image, 0, -1)"
+            )
+            self.notes = (note,)
 
     def read(self, rows: slice, cols: slice) -> Block:
         """Return the rectangle; views of the arrays wherever the dtype allows it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,8 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from .errors import OutputError
+from . import registry
+from .errors import OutputError, UsageError
 from .output import refuse_existing, temporary_sibling
 from .rasters import Grid, gdal_settings, reason, unreferenced_is_fine
 
@@ -22,10 +24,35 @@ __all__ = ["MapFile", "map_paths"]
 _TILE = 256
 
 
-def map_paths(folder: str | os.PathLike[str], stem: str, metrics: Iterable[str]) -> dict[str, Path]:
-    """Where the maps of one pair go: ``<folder>/<stem>_<metric>.tif``."""
-    return {name: Path(folder) / (f"{stem}_{name}.tif" if stem else f"{name}.tif")
-            for name in metrics}  # fmt: skip
+def map_paths(
+    folder: str | os.PathLike[str], images: Sequence[str | None], metrics: Iterable[str]
+) -> list[dict[str, Path]]:
+    """Where the maps of each image go, for those of the metrics that have one.
+
+    To ``<folder>/<stem>_<metric>.tif``; with the image's suffix where two images have one stem.
+
+    Raises
+    ------
+    UsageError
+        If none of the metrics has a map.
+    """
+    asked = [registry.get(name) for name in metrics]
+    mapped = [metric.name for metric in asked if metric.has_map]
+    if not mapped:
+        raise UsageError(
+            f"no map of {', '.join(metric.name for metric in asked)}; maps exist for "
+            + ", ".join(metric.name for metric in registry.METRICS.values() if metric.has_map)
+        )
+    files = [Path(image or "") for image in images]
+    stems = Counter(file.stem for file in files)
+    names = [file.stem if stems[file.stem] == 1 else file.name for file in files]
+    return [
+        {
+            metric: Path(folder) / "_".join(filter(None, (name, f"{metric}.tif")))
+            for metric in mapped
+        }
+        for name in names
+    ]
 
 
 class MapFile:
@@ -91,7 +118,7 @@ class MapFile:
             self._discard()
 
     def _create(self, title: str) -> None:
-        with gdal_settings(), unreferenced_is_fine():
+        with gdal_settings(), unreferenced_is_fine:
             self._dataset = rasterio.open(
                 self._temporary, "w", driver="GTiff", dtype="float32", count=1, nodata=np.nan,
                 height=self._grid.rows, width=self._grid.cols,
@@ -127,7 +154,7 @@ class MapFile:
         """GDAL closes a file without complaint when the disk fills up at the last moment."""
         size = self._temporary.stat().st_size
         try:
-            with gdal_settings(), unreferenced_is_fine(), rasterio.open(self._temporary) as file:
+            with gdal_settings(), unreferenced_is_fine, rasterio.open(self._temporary) as file:
                 ends = [_block_end(file, row, col) for (row, col), _ in file.block_windows(1)]
         except RasterioError:
             ends = []

@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .errors import warn
 from .images import Array, ArrayPair
 from .streaming import Options, score_bands
 
@@ -38,7 +39,10 @@ def _compute(
     mask, nodata = left_out
     source = ArrayPair(*images, mask=mask, nodata=nodata)
     collected = _Collected()
-    result = score_bands(source, name, options, {name: collected} if full else {})[name]
+    scores = score_bands(source, name, options, {name: collected} if full else {})
+    for note in (*source.notes, *scores.notes):
+        warn(note)
+    result = scores[name]
     value = np.array(result.per_band) if per_band else result.value
     if not full:
         return value

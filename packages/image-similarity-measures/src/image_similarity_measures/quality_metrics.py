@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import functools
 import math
-import sys
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .errors import InputError, ShapeMismatchError
+from .errors import InputError, ShapeMismatchError, warn
 
 __all__ = [
     "fsim",
@@ -314,21 +312,11 @@ def _check_three_dimensions(image: Array, name: str) -> None:
 
 @functools.cache
 def _warn_once(name: str, defect: str) -> None:
-    warnings.warn(
+    warn(
         f"{name} of the 0.3 interface {defect}; use image_similarity_measures.{name}, "
         "which gives another number",
         FutureWarning,
-        stacklevel=_caller_level(),
     )
-
-
-def _caller_level() -> int:
-    """The stack level, seen from `_warn_once`, of the first frame outside this package."""
-    package = str(Path(__file__).parent)
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _bands(org_img: Array, pred_img: Array) -> Iterator[tuple[Array, Array]]:

@@ -11,7 +11,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -20,22 +20,26 @@ from typing import Any, Self
 
 import numpy as np
 import rasterio
-from rasterio.enums import ColorInterp, MaskFlags
+from numpy.typing import ArrayLike
+from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
 
-from .errors import GridMismatchError, InputError, ReadError, SimilarityWarning
-from .images import Array, Block, Mask, both, valid_pixels
-from .selection import check_bands
+from .errors import GridMismatchError, InputError, ReadError
+from .images import BLOCK_BYTES, Array, Block, Mask, as_mask, as_number, both, valid_pixels
+from .selection import chosen_bands
 
 __all__ = ["Grid", "RasterPair", "gdal_settings", "reason", "unreferenced_is_fine"]
 
 PathLike = str | os.PathLike[str]
 
 # GDAL's own default is a share of the machine's memory. Strips follow the files' blocks, so each
-# block is decoded once and the cache only has to hold the blocks of one strip.
+# block is decoded once and the cache only has to hold the blocks of one strip ...
 _CACHE_BYTES = 64 * 2**20
+# ... unless a row of blocks is higher than a strip: then it holds the row, as long as this is not
+# more. Beyond, blocks are decoded again for every strip that they reach into.
+_LARGEST_CACHE_BYTES = 512 * 2**20
 
 # Corners may differ by this share of a pixel: writers round their transforms.
 _GRID_TOLERANCE = 0.01
@@ -46,8 +50,8 @@ _NO_DRIVER = "not recognized as being in a supported file format"
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
 
-def gdal_settings() -> rasterio.Env:
-    """GDAL's settings for one thread: a bounded cache, two decoders, no leniency.
+def gdal_settings(cache_bytes: int | None = None) -> rasterio.Env:
+    """GDAL's settings for one thread: two decoders, no leniency, and for reading a bounded cache.
 
     By default GDAL fills up what is missing of a JPEG, and of a PNG that it reads at once.
     """
@@ -56,17 +60,41 @@ def gdal_settings() -> rasterio.Env:
         "GDAL_ERROR_ON_LIBJPEG_WARNING": True,
         "GDAL_PNG_WHOLE_IMAGE_OPTIM": False,
     }
-    if "GDAL_CACHEMAX" not in os.environ:
-        settings["GDAL_CACHEMAX"] = _CACHE_BYTES
+    if cache_bytes is not None and "GDAL_CACHEMAX" not in os.environ:
+        settings["GDAL_CACHEMAX"] = cache_bytes
     return rasterio.Env(**settings)
 
 
-@contextmanager
-def unreferenced_is_fine() -> Iterator[None]:
-    """Silence rasterio's warning about files without a georeference."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
+class _Silence:
+    """Ignores a warning as long as any thread is within.
+
+    The filters of warnings belong to the whole process: threads that each put back what they found
+    would put back each other's.
+    """
+
+    def __init__(self, category: type[Warning]) -> None:
+        self._category = category
+        self._lock = Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore", self._category)
+            self._inside += 1
+
+    def __exit__(self, *details: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._filters.__exit__(None, None, None)
+
+
+#: rasterio warns of files without a georeference, which are as good as any here.
+unreferenced_is_fine = _Silence(NotGeoreferencedWarning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +166,17 @@ class RasterPair:
         Bands to compare, counted from 1; all but an alpha band by default.
     nodata : float, optional
         Takes the place of the nodata values that the files name.
+    mask : array_like of bool, optional
+        (rows, cols), True where pixels are used.
     allow_grid_mismatch : bool
         Accept files that lie elsewhere, as long as they have the same size.
+
+    Attributes
+    ----------
+    bands : tuple of int
+        The bands compared, as the first file counts them.
+    notes : tuple of str
+        What deserves a second look.
 
     Raises
     ------
@@ -158,22 +195,32 @@ class RasterPair:
         *,
         bands: Sequence[int] | None = None,
         nodata: float | None = None,
+        mask: ArrayLike | None = None,
         allow_grid_mismatch: bool = False,
     ) -> None:
+        if nodata is not None:
+            as_number(nodata, "nodata")
         with ExitStack() as stack:
             self._org = stack.enter_context(_Raster(org, bands, nodata))
             self._pred = stack.enter_context(_Raster(pred, bands, nodata))
             self._check_bands()
             self._check_grids(allow_grid_mismatch)
+            grid = self._org.grid
+            self._mask = None if mask is None else as_mask(mask, (grid.rows, grid.cols))
             self._stack = stack.pop_all()
         # Whoever reads ahead in a thread may be interrupted and lose hold of it; GDAL crashes on
         # a file closed meanwhile.
         self._in_use = Lock()
         self._closed = False
-        grid = self._org.grid
         self.shape: tuple[int, int, int] = (grid.rows, grid.cols, self._org.count)
-        self.dtype: np.dtype[Any] = np.result_type(self._org.dtype, self._pred.dtype)
+        self.bands = tuple(self._org.bands)
+        self.notes = tuple(self._notes())
+        self.dtypes = self._org.dtype, self._pred.dtype
+        self.dtype: np.dtype[Any] = np.result_type(*self.dtypes)
         self.block_rows: int = max(self._org.block_rows, self._pred.block_rows)
+        needed = 9 * (self._org.block_row_bytes + self._pred.block_row_bytes) // 8
+        higher = BLOCK_BYTES < needed <= _LARGEST_CACHE_BYTES
+        self._cache_bytes = needed if higher else _CACHE_BYTES
 
     @property
     def grid(self) -> Grid:
@@ -184,16 +231,15 @@ class RasterPair:
         """Return the rectangle."""
         window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
         # GDAL's settings hold for the thread that reads.
-        with self._in_use, gdal_settings():
+        with self._in_use, gdal_settings(self._cache_bytes):
             if self._closed:
                 raise ReadError(f"{self._org.path} is closed already")
             org, org_valid = self._org.read(window)
             pred, pred_valid = self._pred.read(window)
-        return Block(
-            org.astype(self.dtype, copy=False),
-            pred.astype(self.dtype, copy=False),
-            both(org_valid, pred_valid),
-        )
+        valid = both(org_valid, pred_valid)
+        if self._mask is not None:
+            valid = both(valid, self._mask[rows, cols])
+        return Block(org.astype(self.dtype, copy=False), pred.astype(self.dtype, copy=False), valid)
 
     def close(self) -> None:
         """Close both files."""
@@ -225,16 +271,25 @@ class RasterPair:
         grids = f"{org.path}: {org.grid}; {pred.path}: {pred.grid}"
         if (org.grid.rows, org.grid.cols) != (pred.grid.rows, pred.grid.cols):
             raise GridMismatchError(f"sizes differ, resample one file onto the other: {grids}")
-        if org.grid.georeferenced != pred.grid.georeferenced:
-            lacking = pred if org.grid.georeferenced else org
-            warnings.warn(
-                f"{lacking.path} is not georeferenced; compared pixel by pixel",
-                SimilarityWarning,
-                stacklevel=4,
-            )
-        elif not (org.grid.same_place(pred.grid) or allow_mismatch):
+        one_lies_nowhere = org.grid.georeferenced != pred.grid.georeferenced
+        if not (one_lies_nowhere or org.grid.same_place(pred.grid) or allow_mismatch):
             raise GridMismatchError(
                 f"grids differ, resample one file or allow it (--allow-grid-mismatch): {grids}"
+            )
+
+    def _notes(self) -> Iterator[str]:
+        org, pred = self._org, self._pred
+        if org.grid.georeferenced != pred.grid.georeferenced:
+            lacking = pred if org.grid.georeferenced else org
+            yield f"{lacking.path} is not georeferenced; compared pixel by pixel"
+        if org.scaling != pred.scaling:
+            first, second = next(
+                pair for pair in zip(org.scaling, pred.scaling, strict=True) if pair[0] != pair[1]
+            )
+            yield (
+                f"values are compared as stored, and {org.path} has scale {first[0]:g} and offset "
+                f"{first[1]:g} where {pred.path} has scale {second[0]:g} and offset {second[1]:g}; "
+                "apply them first if the scores should be in their unit"
             )
 
 
@@ -244,7 +299,7 @@ class _Raster:
     def __init__(self, path: PathLike, bands: Sequence[int] | None, nodata: float | None) -> None:
         self.path = os.fspath(path)
         self._stack = ExitStack()
-        with gdal_settings(), unreferenced_is_fine():
+        with gdal_settings(), unreferenced_is_fine:
             self._dataset = _open(self.path, self._stack)
         try:
             self._choose_bands(bands)
@@ -271,15 +326,22 @@ class _Raster:
                 for band, meaning in zip(dataset.indexes, interpretation, strict=True)
                 if meaning is not ColorInterp.alpha
             ]
-        self.bands = list(available if bands is None else bands)
-        check_bands(self.path, self.bands, available)
+        self.bands = available if bands is None else chosen_bands(self.path, bands, available)
         self.count = len(self.bands)
         self._stored = [1] if self._palette is not None else self.bands
         dtypes = [dataset.dtypes[band - 1] for band in self._stored]
         if any(dtype.startswith("complex") for dtype in dtypes):
             raise InputError(f"{self.path} holds complex values; compare the amplitude instead")
         self.dtype: np.dtype[Any] = np.result_type(*dtypes)
+        scaling = list(zip(dataset.scales, dataset.offsets, strict=True))
+        # The colours of a palette have none.
+        self.scaling = [
+            scaling[band - 1] if self._palette is None else (1.0, 0.0) for band in self.bands
+        ]
         self.block_rows = max(dataset.block_shapes[band - 1][0] for band in self._stored)
+        # Where bands alternate, reading one decodes all.
+        decoded = self._stored if dataset.interleaving == Interleaving.band else dataset.indexes
+        self.block_row_bytes = self.block_rows * dataset.width * len(decoded) * self.dtype.itemsize
         self.grid = Grid(dataset.height, dataset.width, dataset.crs, dataset.transform)
 
     def _find_validity(self, nodata: float | None) -> None:

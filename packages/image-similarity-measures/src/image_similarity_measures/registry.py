@@ -103,7 +103,12 @@ def get(name: str) -> Metric:
 
 def select(metrics: str | Iterable[str]) -> tuple[str, ...]:
     """Names asked for, checked, without repeats, in the order asked; ``"all"`` means every one."""
-    asked = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    try:
+        asked = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    except TypeError:
+        raise UsageError(
+            f"metrics is {metrics!r}; give names out of {', '.join(METRICS)}, or all"
+        ) from None
     names: list[str] = []
     for name in asked:
         names.extend(METRICS if name == "all" else (get(name).name,))

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import registry
-from .errors import InputError, SimilarityWarning, UsageError
-from .images import Array, ArrayPair, Block, Mask, PairSource
+from .errors import InputError, UsageError, warn
+from .images import BLOCK_BYTES, Array, ArrayPair, Block, Mask, PairSource, as_number
 from .opencv import opencv
 from .pixelwise import AngleSum, ErrorSums, LargestValue, decibels
 from .structural import FeatureSimilarity, JointStatistics, information_similarity
@@ -85,20 +84,21 @@ class Options:
     uiq_step: int = 1
 
     def __post_init__(self) -> None:
-        if self.data_range is not None and not 0 < self.data_range < float("inf"):
-            raise InputError(f"data_range is {self.data_range}; give the largest possible value")
+        given = [("t1", self.fsim_t1), ("t2", self.fsim_t2)]
+        if self.data_range is not None:
+            given.append(("data_range", self.data_range))
+        for name, number in given:
+            if not 0 < as_number(number, name) < float("inf"):
+                raise InputError(f"{name} is {number}; give a positive number")
         for name, value, choices in (
             ("window", self.ssim_window, ("gaussian", "uniform")),
             ("variant", self.sre_variant, ("lanaras", "supreme")),
         ):
             if value not in choices:
                 raise UsageError(f"unknown {name} {value!r}; choose from {', '.join(choices)}")
-        for name, number in (("window_size", self.uiq_window_size), ("step", self.uiq_step)):
-            if not isinstance(number, int | np.integer) or number < 1:
-                raise InputError(f"{name} is {number!r}; give a whole number of at least 1")
-        for name, constant in (("t1", self.fsim_t1), ("t2", self.fsim_t2)):
-            if not 0 < constant < float("inf"):
-                raise InputError(f"{name} is {constant}; give a positive number")
+        for name, count in (("window_size", self.uiq_window_size), ("step", self.uiq_step)):
+            if not isinstance(count, int | np.integer) or count < 1:
+                raise InputError(f"{name} is {count!r}; give a whole number of at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,13 @@ class Scores(Mapping[str, Score]):
         The results.
     valid_share : float
         Share of the pixels that are valid in both images, 0 to 1.
+    notes : tuple of str
+        What deserves a second look.
     """
 
     scores: dict[str, Score]
     valid_share: float
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Score:
         return self.scores[name]
@@ -158,7 +161,7 @@ def score(
     options: Options = Options(),
     sinks: Mapping[str, MapSink] | None = None,
     progress: Callable[[int, int], None] | None = None,
-    max_block_bytes: int = 96 * 2**20,
+    max_block_bytes: int = BLOCK_BYTES,
 ) -> Scores:
     """Score a pair of images, reading each row once.
 
@@ -191,10 +194,13 @@ def score(
     Warns
     -----
     SimilarityWarning
-        If a value exceeds the data range assumed, or nothing valid is left to score.
+        Whatever is in the notes: a value exceeds the data range assumed, or a score is not defined.
     """
-    means = {name: _BandMean(sink) for name, sink in (sinks or {}).items()}
-    return score_bands(source, metrics, options, means, progress, max_block_bytes)
+    means = {name: BandMean(sink) for name, sink in (sinks or {}).items()}
+    scores = score_bands(source, metrics, options, means, progress, max_block_bytes)
+    for note in scores.notes:
+        warn(note)
+    return scores
 
 
 class BandSink(Protocol):
@@ -205,7 +211,7 @@ class BandSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _BandMean:
+class BandMean:
     """Hands the mean over bands on to a `MapSink`."""
 
     sink: MapSink
@@ -221,9 +227,9 @@ def score_bands(
     options: Options,
     sinks: Mapping[str, BandSink],
     progress: Callable[[int, int], None] | None = None,
-    max_block_bytes: int = 96 * 2**20,
+    max_block_bytes: int = BLOCK_BYTES,
 ) -> Scores:
-    """Do the work of `score`, with maps that keep their bands."""
+    """Do the work of `score`, with maps that keep their bands, and without a warning."""
     names = registry.select(metrics)
     for name in sinks:
         if not registry.get(name).has_map or name not in names:
@@ -231,20 +237,19 @@ def score_bands(
                 f"no map of {name}; maps exist for those asked of "
                 + ", ".join(m.name for m in registry.METRICS.values() if m.has_map)
             )
-    plan = _Plan(source.shape, source.dtype, names, options)
+    plan = _Plan(source, names, options, sinks)
     rows = source.shape[0]
     # glibc hands blocks larger than any it has freed straight back to the system. Having freed
     # this one, it keeps the tiles' memory, which halves the time of all that follows.
     np.empty(_STRIP_SAMPLES * 8, np.uint8)
     with ExitStack() as stack:
-        pool: Executor | None = None
         if _THREADS > 1 and plan.divisible and np.prod(source.shape) >= _THREADED_SAMPLES:
-            pool = stack.enter_context(ThreadPoolExecutor(_THREADS))
+            plan.pool = stack.enter_context(ThreadPoolExecutor(_THREADS))
         for tile in _strips(source, plan.halo, max_block_bytes, stack):
-            plan.update(tile, sinks, pool)
+            plan.update(tile)
             if progress is not None:
                 progress(tile.rows.stop, rows)
-        return plan.finish(sinks, pool)
+        return plan.finish()
 
 
 def _strips(
@@ -332,113 +337,185 @@ def _call(job: Callable[[], Accumulator | None]) -> Accumulator | None:
     return job()
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a metric comes to: whether anything was left to score, values per band, aggregate."""
+
+    scored: bool
+    per_band: Array | None
+    value: float
+
+    @classmethod
+    def mean_of(cls, scored: bool, per_band: Array) -> Self:
+        """The aggregate that most metrics have."""
+        with np.errstate(invalid="ignore"):  # infinities of both signs
+            return cls(scored, per_band, float(per_band.mean()))
+
+
 class _Plan:
     """The accumulators that the metrics asked need, each once, and what comes of them."""
 
     def __init__(
         self,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
+        source: PairSource,
         names: tuple[str, ...],
         options: Options,
+        sinks: Mapping[str, BandSink],
     ) -> None:
-        bands = shape[2]
-        self.shape = shape
-        self.names = names
+        self.shape = source.shape
         self.options = options
+        self.sinks = sinks
+        self.pool: Executor | None = None
         self.valid = 0
+        self.notes: list[str] = []
         self.ranged = [
             name
             for name in names
             if registry.METRICS[name].needs_range or (name == "rmse" and options.normalized)
         ]
         self.largest: LargestValue | None = None
-        self.data_range = self._data_range(dtype) if self.ranged else float("nan")
+        self.data_range = self._data_range(source) if self.ranged else float("nan")
+
+        # Those that are done in no time and share a few rows while these are in the cache; ...
+        self.pixelwise: list[Accumulator] = [] if self.largest is None else [self.largest]
+        # ... those that work tile by tile, with the metric whose map they can fill and the width of
+        # their tiles: SSIM computes in float32, UIQ in float64, SAM in pieces of its own; ...
+        self.tiled: list[tuple[str, Accumulator, int]] = []
+        self.width = max(32, _TILE_SAMPLES // (_TILE_ROWS * min(self.shape[2], 4)))
+        # ... and those that are better off with whole strips.
+        self.whole: list[Accumulator] = []
 
         self.errors: ErrorSums | None = None
-        self.angle: AngleSum | None = None
-        self.uiq: UniversalQuality | None = None
-        self.fsim: FeatureSimilarity | None = None
-        self.joint: JointStatistics | None = None
-        # By window: ISSM always rests on the Gaussian one.
-        self.ssim: dict[str, StructuralSimilarity] = {}
-        for name in names:
-            if name in ("rmse", "psnr", "sre") and self.errors is None:
-                self.errors = ErrorSums(
-                    bands, with_power="sre" in names and options.sre_variant == "supreme"
-                )
-            elif name == "sam":
-                if bands == 1:
-                    raise InputError("SAM needs spectra, and one band has no angle; give 2 or more")
-                self.angle = AngleSum(degrees=options.sam_degrees)
-            elif name == "uiq":
-                size = options.uiq_window_size
-                self._fits(name, size, "give a smaller window_size or larger images")
-                self.uiq = UniversalQuality(bands, size, options.uiq_step)
-            elif name == "fsim":
-                self._fits(name, FeatureSimilarity.SMALLEST, "give larger images")
-                self.fsim = FeatureSimilarity(
-                    shape,
-                    self.data_range,
-                    reduce=options.fsim_reduce,
-                    constants=(options.fsim_t1, options.fsim_t2),
-                )
-            if name in ("ssim", "issm"):
-                kind = options.ssim_window if name == "ssim" else "gaussian"
-                self._fits(name, StructuralSimilarity.SIZES[kind], "give larger images")
-                if kind not in self.ssim:
-                    self.ssim[kind] = StructuralSimilarity(bands, self.data_range, kind)
-            if name == "issm":
-                self.joint = JointStatistics(bands, self.data_range)
-
-        # Those that work tile by tile, with the metric whose map they can fill and the width of
-        # their tiles: SSIM computes in float32, UIQ in float64, SAM in pieces of its own ...
-        width = max(32, _TILE_SAMPLES // (_TILE_ROWS * min(bands, 4)))
-        self.tiled: list[tuple[str, Accumulator, int]] = []
-        if self.angle is not None:
-            self.tiled.append(("sam", self.angle, 4 * width))
-        for window, ssim in self.ssim.items():
-            mapped = "ssim" if window == options.ssim_window else "issm"
-            self.tiled.append((mapped, ssim, width))
-        if self.uiq is not None:
-            self.tiled.append(("uiq", self.uiq, max(32, width // 2)))
-        # ... those that are done in no time and share a few rows while these are in the cache ...
-        self.pixelwise: list[Accumulator] = [
-            a for a in (self.errors, self.largest) if a is not None
-        ]
-        # ... and those that are better off with whole strips.
-        self.whole: list[Accumulator] = [a for a in (self.fsim, self.joint) if a is not None]
+        self.windows: dict[str, StructuralSimilarity] = {}
+        metrics: dict[str, Callable[[], Callable[[], _Outcome]]] = {
+            "fsim": self._fsim,
+            "issm": self._issm,
+            "psnr": self._psnr,
+            "rmse": self._rmse,
+            "sam": self._sam,
+            "sre": self._sre,
+            "ssim": self._ssim,
+            "uiq": self._uiq,
+        }
+        self.outcomes = {name: metrics[name]() for name in names}
         halos = [a.halo for a in self.whole] + [a.halo for _, a, _ in self.tiled] + [(0, 0)]
         self.halo = max(h[0] for h in halos), max(h[1] for h in halos)
+
+    # Each of these adds what a metric needs and returns how its outcome is computed at the end.
+
+    def _fsim(self) -> Callable[[], _Outcome]:
+        self._fits("fsim", FeatureSimilarity.SMALLEST)
+        fsim = FeatureSimilarity(
+            self.shape,
+            self.data_range,
+            reduce=self.options.fsim_reduce,
+            constants=(self.options.fsim_t1, self.options.fsim_t2),
+        )
+        self.whole.append(fsim)
+
+        def outcome() -> _Outcome:
+            sink = self.sinks.get("fsim")
+            per_band = fsim.finish(self.pool, None if sink is None else sink.write)
+            return _Outcome.mean_of(not np.isnan(per_band).all(), per_band)
+
+        return outcome
+
+    def _issm(self) -> Callable[[], _Outcome]:
+        ssim = self._windows("issm", "gaussian")
+        joint = JointStatistics(self.shape[2], self.data_range)
+        self.whole.append(joint)
+        return lambda: _Outcome.mean_of(ssim.count > 0, information_similarity(joint, ssim.mean()))
+
+    def _psnr(self) -> Callable[[], _Outcome]:
+        errors = self._error_sums()
+
+        def outcome() -> _Outcome:
+            mse, peak = errors.mse(), self.data_range**2
+            value = float(decibels(peak, mse.mean()))
+            return _Outcome(errors.count > 0, decibels(peak, mse), value)
+
+        return outcome
+
+    def _rmse(self) -> Callable[[], _Outcome]:
+        errors = self._error_sums()
+        unit = self.data_range if self.options.normalized else 1.0
+        return lambda: _Outcome.mean_of(errors.count > 0, errors.rmse() / unit)
+
+    def _sam(self) -> Callable[[], _Outcome]:
+        if self.shape[2] == 1:
+            raise InputError("SAM needs spectra, and one band has no angle; give 2 or more")
+        angle = AngleSum(degrees=self.options.sam_degrees)
+        self.tiled.append(("sam", angle, 4 * self.width))
+        return lambda: _Outcome(angle.count > 0, None, angle.mean())
+
+    def _sre(self) -> Callable[[], _Outcome]:
+        errors, variant = self._error_sums(), self.options.sre_variant
+        errors.with_power |= variant == "supreme"
+        return lambda: _Outcome.mean_of(errors.count > 0, errors.sre(variant))
+
+    def _ssim(self) -> Callable[[], _Outcome]:
+        ssim = self._windows("ssim", self.options.ssim_window)
+        return lambda: _Outcome.mean_of(ssim.count > 0, ssim.mean())
+
+    def _uiq(self) -> Callable[[], _Outcome]:
+        size = self.options.uiq_window_size
+        self._fits("uiq", size, "a smaller window_size or ")
+        uiq = UniversalQuality(self.shape[2], size, self.options.uiq_step)
+        self.tiled.append(("uiq", uiq, max(32, self.width // 2)))
+        return lambda: _Outcome.mean_of(uiq.count > 0, uiq.mean())
+
+    def _error_sums(self) -> ErrorSums:
+        """The sums that RMSE, PSNR and SRE share."""
+        if self.errors is None:
+            self.errors = ErrorSums(self.shape[2])
+            self.pixelwise.append(self.errors)
+        return self.errors
+
+    def _windows(self, name: str, kind: str) -> StructuralSimilarity:
+        """SSIM in this kind of window, which ISSM may share."""
+        self._fits(name, StructuralSimilarity.SIZES[kind])
+        if kind not in self.windows:
+            self.windows[kind] = StructuralSimilarity(self.shape[2], self.data_range, kind)
+            mapped = "ssim" if kind == self.options.ssim_window else name
+            self.tiled.append((mapped, self.windows[kind], self.width))
+        return self.windows[kind]
 
     @property
     def divisible(self) -> bool:
         """Whether there is work for more than one thread at a time."""
-        return bool(self.tiled) or self.fsim is not None
+        return bool(self.tiled or "fsim" in self.outcomes)
 
-    def _data_range(self, dtype: np.dtype[Any]) -> float:
+    def _data_range(self, source: PairSource) -> float:
         """Return the range asked for, or the one that integers of this width get."""
         if self.options.data_range is not None:
             return float(self.options.data_range)
-        if dtype.kind == "f":
+        if source.dtype.kind == "f":
             raise InputError(
-                f"{', '.join(self.ranged)} of {dtype} images needs data_range, the largest "
+                f"{', '.join(self.ranged)} of {source.dtype} images needs data_range, the largest "
                 "possible value (for example 1.0 for reflectance)"
             )
-        if dtype.itemsize == 1:
+        if source.dtype.itemsize == 1:
             return 255.0
+        # A source of the user's own need not say how its images are stored.
+        stored = getattr(source, "dtypes", (source.dtype,))
+        if min(dtype.itemsize for dtype in stored) == 1:
+            self.notes.append(
+                f"the images are {' and '.join(map(str, stored))}; both are scored with the data "
+                "range of 4095 that is assumed for integers of more than 8 bits; give data_range"
+            )
         self.largest = LargestValue()
         return 4095.0
 
-    def _fits(self, name: str, size: int, cure: str) -> None:
-        rows, cols, _ = self.shape
+    def _fits(self, name: str, size: int, cure: str = "") -> None:
+        rows, cols, bands = self.shape
         if min(rows, cols) < size:
+            kind = f" with {bands} bands, which come last" if bands > min(rows, cols) else ""
             raise InputError(
                 f"{name.upper()} looks at {size} x {size} windows and the images are only "
-                f"{rows} x {cols}; {cure}"
+                f"{rows} x {cols}{kind}; give {cure}larger images"
             )
 
-    def update(self, strip: Tile, sinks: Mapping[str, BandSink], pool: Executor | None) -> None:
+    def update(self, strip: Tile) -> None:
         """Take a strip, with all accumulators, and hand out its rows of the maps."""
         core = strip.core()
         self.valid += (
@@ -451,7 +528,7 @@ class _Plan:
                 (len(strip.rows), self.shape[1], 1 if name == "sam" else self.shape[2]), np.float32
             )
             for name, _, _ in self.tiled
-            if name in sinks
+            if name in self.sinks
         }
 
         def pixelwise() -> None:
@@ -478,35 +555,37 @@ class _Plan:
             for tile in strip.split(_TILE_ROWS, width):
                 jobs.append(partial(part, name, accumulator, tile))
                 into.append(accumulator)
-        for target, gathered in zip(into, (pool.map if pool else map)(_call, jobs), strict=True):
+        for target, gathered in zip(
+            into, (self.pool.map if self.pool else map)(_call, jobs), strict=True
+        ):
             if target is not None and gathered is not None:
                 target.merge(gathered)
         self._check_range()
         for name, rows in maps.items():
-            sinks[name].write(strip.rows.start, rows)
+            self.sinks[name].write(strip.rows.start, rows)
 
     def _check_range(self) -> None:
-        """Warn once if a valid value exceeds the range that was only assumed."""
+        """Note once if a valid value exceeds the range that was only assumed."""
         if self.largest is not None and self.largest.value > self.data_range:
-            warnings.warn(
+            self.notes.append(
                 f"values reach {self.largest.value}, beyond the 12-bit data range of 4095 that is "
                 "assumed for integers of more than 8 bits; give data_range if the images have "
-                "another",
-                SimilarityWarning,
-                stacklevel=2,
+                "another"
             )
             self.pixelwise.remove(self.largest)
             self.largest = None
 
-    def finish(self, sinks: Mapping[str, BandSink], pool: Executor | None) -> Scores:
+    def finish(self) -> Scores:
         """Compute the scores."""
         rows, cols, _ = self.shape
         results: dict[str, Score] = {}
         empty = []
-        for name in self.names:
-            per_band, value = self._values(name, sinks, pool)
-            if np.isnan(value):
+        for name, outcome in self.outcomes.items():
+            found = outcome()
+            if not found.scored:
                 empty.append(name)
+            elif np.isnan(found.value):
+                self.notes.append(_why_undefined(name, found.per_band))
             unit = registry.METRICS[name].unit
             if name == "sam" and not self.options.sam_degrees:
                 unit = "rad"
@@ -514,52 +593,22 @@ class _Plan:
                 unit = ""
             results[name] = Score(
                 name,
-                float(value),
-                None if per_band is None else tuple(map(float, per_band)),
+                found.value,
+                None if found.per_band is None else tuple(map(float, found.per_band)),
                 unit,
                 self.data_range if name in self.ranged else None,
             )
         if empty:
             what = "pixel" if not self.valid else "pixel or window"
-            warnings.warn(
+            self.notes.append(
                 f"no valid {what} is left for {', '.join(empty)}: the result is NaN; "
-                "check mask, nodata and NaN values",
-                SimilarityWarning,
-                stacklevel=2,
+                "check mask, nodata and NaN values"
             )
-        return Scores(results, self.valid / (rows * cols))
+        return Scores(results, self.valid / (rows * cols), tuple(self.notes))
 
-    def _values(
-        self, name: str, sinks: Mapping[str, BandSink], pool: Executor | None
-    ) -> tuple[Array | None, float]:
-        """Values per band, where there are, and the aggregate."""
-        if name == "sam":
-            assert self.angle is not None
-            return None, self.angle.mean()
-        per_band: Array
-        if name == "psnr":
-            assert self.errors is not None
-            mse = self.errors.mse()
-            peak = self.data_range**2
-            return decibels(peak, mse), float(decibels(peak, mse.mean()))
-        if name == "rmse":
-            assert self.errors is not None
-            per_band = self.errors.rmse()
-            if self.options.normalized:
-                per_band = per_band / self.data_range
-        elif name == "sre":
-            assert self.errors is not None
-            per_band = self.errors.sre(self.options.sre_variant)
-        elif name == "ssim":
-            per_band = self.ssim[self.options.ssim_window].mean()
-        elif name == "uiq":
-            assert self.uiq is not None
-            per_band = self.uiq.mean()
-        elif name == "issm":
-            assert self.joint is not None
-            per_band = information_similarity(self.joint, self.ssim["gaussian"].mean())
-        else:
-            assert self.fsim is not None
-            sink = sinks.get("fsim")
-            per_band = self.fsim.finish(pool, None if sink is None else sink.write)
-        return per_band, float(per_band.mean())
+
+def _why_undefined(name: str, per_band: Array | None) -> str:
+    """Say why a score is NaN though there is something to score."""
+    if per_band is not None and not np.isnan(per_band).any():
+        return f"{name} is inf in one band and -inf in another, so it has no mean; see each band"
+    return f"{name} is NaN: the values are too large or too small for it; scale both images"

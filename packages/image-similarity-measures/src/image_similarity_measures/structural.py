@@ -18,8 +18,9 @@ from .opencv import opencv
 from .phase import phase_congruency
 from .tiles import Tile, blanked
 
-# Full-size FSIM holds some ten complex images; beyond this it would take gigabytes.
-FULL_SIZE_PIXELS = 2**26
+# FSIM holds all bands and, for one or two at a time, some twenty images more; beyond these it would
+# take too many gigabytes.
+MOST_PIXELS, MOST_SAMPLES = 2**26, 2**28
 
 
 class FeatureSimilarity:
@@ -63,10 +64,12 @@ class FeatureSimilarity:
         self.constants = constants
         self.factor = max(1, round(min(rows, cols) / 256)) if reduce else 1
         cells = rows // self.factor, cols // self.factor
-        if cells[0] * cells[1] > FULL_SIZE_PIXELS:
+        pixels = cells[0] * cells[1]
+        if pixels > MOST_PIXELS or pixels * bands > MOST_SAMPLES:
+            cure = "" if reduce else "let it reduce the images, or "
             raise InputError(
-                f"FSIM of {cells[0]} x {cells[1]} pixels at full size needs too much memory; "
-                "let it reduce the images, or score parts of them"
+                f"FSIM of {cells[0]} x {cells[1]} pixels in {bands} band(s) needs too much memory; "
+                f"{cure}score parts of them"
             )
         # A cell of one pixel needs no room for sums.
         kind = np.float32 if self.factor == 1 else np.float64

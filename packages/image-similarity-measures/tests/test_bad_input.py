@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import rasterio
 
 import image_similarity_measures as ism
 from image_similarity_measures import cli
+from image_similarity_measures.comparison import compare_as_0_3
 
 Array = np.ndarray[Any, Any]
 Write = Callable[..., str]
@@ -165,6 +167,9 @@ def test_floating_point_without_a_data_range(capsys: Capture, write: Write) -> N
         ["--definitions=0.3", "--nodata=0"],
         ["--definitions=0.3", "--bands=1"],
         ["--definitions=0.3", "--maps=here"],
+        ["--definitions=0.3", "--allow-grid-mismatch"],
+        ["--loader=opencv"],
+        ["--fail-under=psnr=nan"],
         ["--maps=here"],
     ],
 )
@@ -172,6 +177,13 @@ def test_wrong_usage_exits_with_2(capsys: Capture, write: Write, options: list[s
     a = write("a.tif", noise())
     refused(capsys, a, a, *options, code=2)
     assert not Path("here").exists()
+
+
+@pytest.mark.parametrize("empty", [("", "a.tif"), ("a.tif", ""), ("", "")])
+def test_no_name_is_wrong_usage_and_not_this_folder(
+    capsys: Capture, empty: tuple[str, str]
+) -> None:
+    assert "is empty" in refused(capsys, *empty, code=2)
 
 
 def test_missing_options_are_wrong_usage(capsys: Capture) -> None:
@@ -182,7 +194,11 @@ def test_missing_options_are_wrong_usage(capsys: Capture) -> None:
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf"])
 def test_a_data_range_that_is_none(capsys: Capture, write: Write, value: str) -> None:
     a = write("a.tif", noise())
-    assert "data_range" in refused(capsys, a, a, f"--data-range={value}")
+    for definitions in ("1", "0.3"):
+        options = f"--data-range={value}", "--definitions", definitions
+        assert "--data-range" in refused(capsys, a, a, *options, code=2)
+    with pytest.raises(ism.InputError, match="data_range"):
+        compare_as_0_3(a, a, data_range=float(value))
 
 
 def test_output_into_a_place_that_cannot_be(capsys: Capture, write: Write, tmp_path: Path) -> None:
@@ -191,6 +207,58 @@ def test_output_into_a_place_that_cannot_be(capsys: Capture, write: Write, tmp_p
     assert "a.tif" in refused(capsys, a, a, "--output", below_a_file)
     assert "a.tif" in refused(capsys, a, a, "--metric=sam", "--maps", a)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
+def test_only_ordinary_files_are_replaced(capsys: Capture, write: Write, tmp_path: Path) -> None:
+    a = write("a.tif", noise())
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    asked = "--overwrite", "--output"
+    assert "pipe is not an ordinary file" in refused(capsys, a, a, *asked, str(pipe))
+    assert "not an ordinary file" in refused(capsys, a, a, *asked, str(tmp_path))
+    (tmp_path / "b_sam.tif").symlink_to(pipe)
+    b = write("b.tif", noise())
+    message = refused(capsys, a, b, "--metric=sam", "--overwrite", "--maps", str(tmp_path))
+    assert "b_sam.tif is not an ordinary file" in message
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(write: Write, tmp_path: Path) -> None:
+    a = write("a.tif", noise())
+    target, link = tmp_path / "real" / "scores.json", tmp_path / "link.json"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    asked = ["--org-img-path", a, "--pred-img-path", a, "--output", str(link)]
+    assert cli.run(asked) == 0
+    assert cli.run(asked) == 1
+    assert cli.run([*asked, "--overwrite"]) == 0
+    assert link.is_symlink()
+    assert "psnr" in target.read_text()
+    link.unlink()
+    link.symlink_to(link)
+    assert cli.run(asked) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="runs a POSIX shell")
+def test_a_closed_stdout_is_one_line(write: Write) -> None:
+    a = write("a.tif", noise())
+    command = (
+        f"'{sys.executable}' -m image_similarity_measures --org-img-path {a} --pred-img-path {a}"
+    )
+    for closed, code, said in ((">&-", 1, "error: stdout is closed; "), ("2>&-", 0, "")):
+        done = subprocess.run(
+            f"{command} {closed}", shell=True, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code
+        assert done.stderr.startswith(said)
+        assert done.stderr.count("\n") == code
+        assert (json.loads(done.stdout)["image1"] == a) if code == 0 else done.stdout == ""
+    failing = subprocess.run(
+        f"{command.replace(a, 'none.tif')} 2>&-",
+        shell=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (failing.returncode, failing.stdout) == (1, "")
 
 
 FULL_DISK = """

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,48 @@ class TestForms:
         assert "rmse" in json.loads(target.read_text())["metrics"]
         assert [path.name for path in target.parent.iterdir()] == ["scores.json"]
 
+    def test_a_dash_is_stdout(
+        self, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert cli.run([*FILES, "--output", "-"]) == 0
+        assert json.loads(capsys.readouterr().out)["image1"] == ORG
+        assert list(tmp_path.iterdir()) == []
+
+    def test_files_are_called_what_they_were_called(
+        self, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Relative names, and those of GDAL whose slashes are more than separators."""
+        shutil.copy(ORG, tmp_path / "a.tif")
+        with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+            archive.write(PRED, "b.tif")
+        monkeypatch.chdir(tmp_path)
+        names = "./a.tif", f"zip://{tmp_path}/all.zip!b.tif"
+        asked = ["--org-img-path", names[0], "--pred-img-path", names[1]]
+        assert cli.run(asked) == 0
+        result = json.loads(capsys.readouterr().out)
+        assert (result["image1"], result["image2"]) == names
+
+    def test_names_that_the_encoding_lacks_are_written_with_escapes(self, tmp_path: Path) -> None:
+        name = str(tmp_path / "grün☀.tif")
+        shutil.copy(ORG, name)
+        files = "--org-img-path", name, "--pred-img-path", PRED
+        ascii_only = {"env": {**os.environ, "PYTHONIOENCODING": "ascii"}}
+        assert json.loads(command(*files, **ascii_only).stdout)["image1"] == name
+        assert r"gr\xfcn\u2600.tif" in command(*files, "--format=csv", **ascii_only).stdout
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="needs names that are not UTF-8")
+    @pytest.mark.parametrize("options", [(), ("--definitions=0.3",)])
+    def test_a_name_that_is_no_text_is_one_line(
+        self, tmp_path: Path, options: tuple[str, ...]
+    ) -> None:
+        name = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.tif")
+        shutil.copy(ORG, name)
+        done = command("--org-img-path", name, "--pred-img-path", PRED, *options)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("error: cannot read ")
+        assert r"bad\udcff.tif" in done.stderr and done.stderr.count("\n") == 1
+
 
 class TestSettings:
     """Options that reach the computation."""
@@ -237,8 +280,47 @@ class TestFolders:
         captured = capsys.readouterr()
         pairs = json.loads(captured.out)["pairs"]
         assert [pair["metrics"]["psnr"] is None for pair in pairs] == [True, False]
-        assert captured.err.count("failed:") == 1
+        assert captured.err.count("failed:") == 2
         assert cli.run([*asked, "-q", "--format=table"]) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 3
+        assert cli.run([*asked, "-q", "--format=table", "--per-band"]) == 0
+        header = capsys.readouterr().out.splitlines()[0].split()
+        assert header[2:7] == ["psnr", "psnr_1", "psnr_2", "psnr_3", "psnr_4"]
+
+    def test_a_file_without_a_partner_fails_every_bound(
+        self, capsys: Capture, folders: tuple[Path, Path]
+    ) -> None:
+        asked = ["--org-img-path", str(folders[0]), "--pred-img-path", str(folders[1]), "-q"]
+        assert cli.run(asked) == 0
+        alone = str(folders[0] / "alone.tif")
+        assert json.loads(capsys.readouterr().out)["unpaired"] == [alone]
+        assert cli.run([*asked, "--fail-under=psnr=1"]) == 3
+        assert capsys.readouterr().err == f"failed: {alone} has no partner\n"
+
+    def test_a_pair_that_cannot_be_scored_is_reported_and_the_rest_scored(
+        self, capsys: Capture, folders: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        broken, small = str(folders[1] / "aa.tif"), str(folders[1] / "ab.tif")
+        for path in (broken, small):
+            shutil.copy(ORG, folders[0] / Path(path).name)
+        Path(broken).write_text("no image")
+        with rasterio.open(ORG) as file:
+            profile = file.profile | {"height": 5, "width": 5}
+        for folder in folders:
+            with rasterio.open(folder / "ab.tif", "w", **profile):
+                pass
+        asked = ["--org-img-path", str(folders[0]), "--pred-img-path", str(folders[1]), "-q"]
+        target = tmp_path / "scores.json"
+        options = "--metric=ssim", "--fail-under=ssim=0.1", "--output", str(target)
+        assert cli.run([*asked, *options]) == 1
+        lines = [line for line in capsys.readouterr().err.splitlines() if line[:6] == "error:"]
+        assert len(lines) == 2
+        assert broken in lines[0] and f"{small}: SSIM looks at" in lines[1]
+        result = json.loads(target.read_text())
+        assert [Path(pair["image2"]).name for pair in result["pairs"]] == ["a.TIFF", "b.tif"]
+        assert [failure["image2"] for failure in result["failed"]] == [broken, small]
+        assert result["failed"][0]["error"].startswith("cannot read ")
+        assert cli.run([*asked, "--metric=ssim", "--format=csv"]) == 1
         assert len(capsys.readouterr().out.splitlines()) == 3
 
     def test_maps_of_all_pairs(
@@ -248,6 +330,31 @@ class TestFolders:
         assert cli.run([*asked, "-q", "--metric=sam", "--maps", str(tmp_path / "maps")]) == 0
         names = sorted(path.name for path in (tmp_path / "maps").iterdir())
         assert names == ["a_sam.tif", "b_sam.tif"]
+
+    def test_maps_of_pairs_with_one_stem_are_kept_apart(
+        self, capsys: Capture, folders: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        for folder in folders:
+            with rasterio.open(ORG) as file:
+                pixels = file.read([1, 2, 3])
+            with rasterio.open(
+                folder / "b.png", "w", driver="PNG", height=64, width=64, count=3, dtype="uint16"
+            ) as file:
+                file.write(pixels)
+        asked = ["--org-img-path", str(folders[0]), "--pred-img-path", str(folders[1])]
+        maps = tmp_path / "maps"
+        assert cli.run([*asked, "-q", "--metric=sam", "--maps", str(maps)]) == 0
+        names = sorted(path.name for path in maps.iterdir())
+        assert names == ["a_sam.tif", "b.png_sam.tif", "b.tif_sam.tif"]
+        with rasterio.open(maps / "b.png_sam.tif") as file:
+            assert (file.read(1) == 0).all()
+        capsys.readouterr()
+        (maps / "a_sam.tif").unlink()
+        before = sorted(maps.iterdir())
+        assert cli.run([*asked, "-q", "--metric=sam", "--maps", str(maps)]) == 1
+        captured = capsys.readouterr()
+        assert captured.out == "" and captured.err.count("exists") == 1
+        assert sorted(maps.iterdir()) == before
 
     def test_a_folder_and_a_file_do_not_pair(
         self, capsys: Capture, folders: tuple[Path, Path]

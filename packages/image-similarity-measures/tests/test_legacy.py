@@ -10,6 +10,7 @@ import inspect
 import json
 import subprocess
 import sys
+import tomllib
 import warnings
 from pathlib import Path
 
@@ -383,6 +384,21 @@ class TestEvaluate:
         with pytest.raises(SystemExit, match="error: cannot read missing"):
             evaluate.main(["--org_img_path", "missing", "--pred_img_path", PAIR[1]])
 
+    def test_images_that_are_too_small_are_one_line(self, tmp_path: Path) -> None:
+        tiny = str(tmp_path / "tiny.png")
+        cv2.imwrite(tiny, np.zeros((5, 5, 3), "uint8"))
+        for metric in ("ssim", "issm", "uiq"):
+            asked = ["--org_img_path", tiny, "--pred_img_path", tiny, "--metric", metric]
+            with pytest.raises(SystemExit, match=rf"error: {metric} .*tiny\.png.*5"):
+                evaluate.main(asked)
+
+    def test_a_missing_opencv_is_explained(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "cv2", None)
+        asked = ["--org_img_path", PAIR[0], "--pred_img_path", PAIR[1]]
+        for options in (["--loader", "opencv"], ["--metric", "issm"], ["--metric", "fsim"]):
+            with pytest.raises(SystemExit, match=r"error: OpenCV cannot be imported.*headless"):
+                evaluate.main([*asked, *options])
+
 
 def test_forms_seen_in_public_code_work() -> None:
     from image_similarity_measures.quality_metrics import rmse, ssim
@@ -390,6 +406,11 @@ def test_forms_seen_in_public_code_work() -> None:
     org, pred = generated("float64")
     assert rmse(org / 4095, pred / 4095, max_p=1) == pytest.approx(rmse(org, pred), rel=1e-5)
     assert ssim(org, pred, 100) < ssim(org, pred)
+
+
+def test_the_extras_of_0_3_can_still_be_asked_for() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert {"rasterio", "speedups"} <= project["optional-dependencies"].keys()
 
 
 def test_importing_the_module_is_quiet_and_needs_no_opencv() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import image_similarity_measures as ism
 from image_similarity_measures import Report, Result
-from image_similarity_measures.report import to_csv, to_json, to_table
+from image_similarity_measures.report import Failure, to_csv, to_json, to_table
 
 INF, NAN = math.inf, math.nan
 
@@ -67,6 +67,18 @@ def test_values_that_json_lacks_are_null_and_noted() -> None:
         "uiq is not defined here (NaN), written as null",
     ]
     assert json.loads(odd.to_json(per_band=False))["notes"][1].startswith("uiq")
+
+
+def test_several_reports_come_with_the_pairs_and_files_left_out() -> None:
+    failed = [Failure("x.tif", "y\udcff.tif", "cannot read it")]
+    text = to_json([report(SAM)], failed=failed, unpaired=["grün.tif"])
+    assert text.isascii()
+    content = json.loads(text)
+    assert [pair["image2"] for pair in content["pairs"]] == ["b.tif"]
+    assert content["failed"] == [
+        {"image1": "x.tif", "image2": "y\udcff.tif", "error": "cannot read it"}
+    ]
+    assert content["unpaired"] == ["grün.tif"]
 
 
 @given(
@@ -134,4 +146,8 @@ def test_tables_are_aligned() -> None:
         "image1  image2      psnr   sam  valid %\n"
         "a.tif   b.tif       30.5  1.25       75\n"
         "a.tif   longer.tif        1.25       75\n"
+    )
+    assert to_table([report(PSNR)], per_band=True) == (
+        "image1  image2  psnr  psnr_1  psnr_2  valid %\n"
+        "a.tif   b.tif   30.5      31      30       75\n"
     )

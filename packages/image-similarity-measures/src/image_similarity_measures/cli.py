@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import math
 import os
 import signal
 import sys
@@ -20,7 +22,7 @@ from . import __version__
 from .errors import ImageSimilarityError, OutputError, UsageError
 
 if TYPE_CHECKING:
-    from .report import Report
+    from .report import Failure, Report
 
 __all__ = ["main", "run"]
 
@@ -64,23 +66,23 @@ def _print_version(wanted: bool) -> None:
 @app.command()
 def score_files(
     org: Annotated[
-        Path,
+        str,
         typer.Option(
             "--org-img-path",
             "--org_img_path",
             metavar="PATH",
             show_default=False,
-            help="The original: a file, or a folder whose files are paired by name.",
+            help="The original: a file, a URL, or a folder whose files are paired by name.",
         ),
     ],
     pred: Annotated[
-        Path,
+        str,
         typer.Option(
             "--pred-img-path",
             "--pred_img_path",
             metavar="PATH",
             show_default=False,
-            help="What is compared with it: a file or folder.",
+            help="What is compared with it: the same.",
         ),
     ],
     metric: Annotated[
@@ -140,7 +142,9 @@ def score_files(
     ] = Definitions.current,
     loader: Annotated[
         Loader,
-        typer.Option("--loader", help="Library that reads the files, for --definitions 0.3 alone."),
+        typer.Option(
+            "--loader", help="Library that reads the files; opencv for --definitions 0.3 alone."
+        ),
     ] = Loader.auto,
     fail_under: Annotated[
         list[str] | None,
@@ -148,12 +152,12 @@ def score_files(
             "--fail-under",
             metavar="NAME=BOUND",
             help="Exit with 3 if a pair is worse: below the bound or, for rmse and sam, where "
-            "lower is better, above it. May be repeated.",
+            "lower is better, above it; or if a file has no partner. May be repeated.",
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="Write the result there, not to stdout."),
+        typer.Option("--output", metavar="FILE", help="Write the result there; - is stdout."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the output and maps that exist.")
@@ -171,36 +175,55 @@ def score_files(
 ) -> int:
     """Score how similar two images or rasters are, or the pairs of two folders.
 
-    Exit codes: 0 done, 1 error, 2 wrong usage, 3 below --fail-under.
+    Exit codes: 0 done, 1 error, 2 wrong usage, 3 below --fail-under. A pair that cannot be scored
+    does not keep those after it from being scored.
     """
     from . import comparison, pairs, registry
-    from .output import refuse_existing, write_text
+    from .output import writable, write_text
+    from .report import Failure
 
     del version
+    for option, path in (("--org-img-path", org), ("--pred-img-path", pred)):
+        if not path:
+            raise UsageError(f"{option} is empty; give a file or a folder")
     bounds = _bounds(fail_under or [])
     if bit_depth is not None:
         if data_range is not None:
             raise UsageError("--data-range and --bit-depth exclude each other; give one")
         data_range = float(2**bit_depth - 1)
+    if data_range is not None and not 0 < data_range < math.inf:
+        raise UsageError(f"--data-range {data_range:g}: give the largest possible value")
     # A metric with a bound is computed even if nobody asked to see it.
     metrics = registry.select([*(metric or ([] if bounds else ["psnr"])), *bounds])
     if metric and "all" in metric:
         metrics = ("all", *bounds)
+    if output == Path("-"):
+        output = None
     if output is not None:
-        refuse_existing(output, overwrite)
-    progress = _Progress(wanted=not quiet and sys.stderr.isatty())
-    compare: Callable[[Path, Path], Report]
+        writable(output, overwrite)
+    elif sys.stdout is None:
+        raise OutputError("stdout is closed; give a file with --output")
+    progress = _Progress(wanted=not quiet and sys.stderr is not None and sys.stderr.isatty())
+    compare: Callable[[str, str], Report]
     holding: contextlib.AbstractContextManager[None] = progress
     if definitions is Definitions.legacy:
         # It computes in one thread and tells no progress: nothing to hold Ctrl-C back for.
         holding = contextlib.nullcontext()
         _refuse_with_legacy(
-            {"--nodata": nodata, "--bands": bands, "--maps": maps, "--per-band": per_band or None}
+            {
+                "--nodata": nodata,
+                "--bands": bands,
+                "--maps": maps,
+                "--per-band": per_band or None,
+                "--allow-grid-mismatch": allow_grid_mismatch or None,
+            }
         )
         compare = partial(
             comparison.compare_as_0_3, metrics=metrics, data_range=data_range, loader=loader.value
         )
     else:
+        if loader is Loader.opencv:
+            raise UsageError("--loader opencv needs --definitions 0.3; leave it out")
         compare = partial(
             comparison.compare,
             metrics=metrics,
@@ -208,34 +231,53 @@ def score_files(
             nodata=nodata,
             bands=_band_numbers(bands),
             allow_grid_mismatch=allow_grid_mismatch,
-            maps=maps,
             overwrite=overwrite,
             progress=progress,
         )
     found, alone = pairs.pair_up(org, pred)
+    batch = Path(org).is_dir()
     if not quiet:
         for path in alone:
             _say(f"warning: {path} has no partner and is left out")
-    reports = []
-    for number, (first, second) in enumerate(found, 1):
+    # Each with its own options: where its maps go, known to be free before the first is scored.
+    jobs = [compare] * len(found)
+    if maps is not None:
+        from .maps import map_paths
+
+        files = map_paths(maps, [second for _, second in found], registry.select(metrics))
+        for file in (file for files_of_pair in files for file in files_of_pair.values()):
+            writable(file, overwrite)
+        jobs = [partial(compare, maps=files_of_pair) for files_of_pair in files]
+    reports: list[Report] = []
+    failed: list[Failure] = []
+    for number, (job, (first, second)) in enumerate(zip(jobs, found, strict=True), 1):
         progress.label = f"pair {number} of {len(found)}, " if len(found) > 1 else ""
         begin = time.perf_counter()
-        with warnings.catch_warnings():
-            # What they say is in the report's notes, or was asked for with --definitions.
-            warnings.simplefilter("ignore")
-            with holding:
-                reports.append(compare(first, second))
+        try:
+            with warnings.catch_warnings(), holding:
+                # What they say is in the report's notes, or was asked for with --definitions.
+                warnings.simplefilter("ignore")
+                report = job(first, second)
+        except _ERRORS as error:
+            if isinstance(error, UsageError) or not batch:
+                raise
+            message = _explained(error)
+            failed.append(Failure(first, second, message))
+            _say(f"error: {message}" if second in message else f"error: {second}: {message}")
+            continue
+        reports.append(report)
         if not quiet:
-            for note in reports[-1].notes:
+            for note in report.notes:
                 _say(f"warning: {second}: {note}")
         if verbose:
             _say(f"{first} | {second}: {time.perf_counter() - begin:.2f} s")
-    text = _written(reports, format_, per_band, batch=org.is_dir())
+    text = _written(reports, failed, alone, format_, per_band, batch=batch)
     if output is None:
         _print(text)
     else:
         write_text(output, text, overwrite=overwrite)
-    return _verdict(reports, bounds)
+    code = _verdict(reports, alone, bounds)
+    return FAILED if failed else code
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -264,11 +306,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         _say(f"error: {error}")
         return MISUSED
-    except (ImageSimilarityError, OSError) as error:
-        _say(f"error: {_one_line(str(error))}")
-        return FAILED
-    except MemoryError:
-        _say("error: not enough memory; leave out fsim and issm, or compare fewer bands")
+    except _ERRORS as error:
+        _say(f"error: {_explained(error)}")
         return FAILED
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
@@ -281,7 +320,20 @@ def main() -> None:
     """Run the command and exit with its code."""
     if not {"-v", "--verbose"} & set(sys.argv):
         _keep_stderr_to_ourselves()
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal cannot show is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run())
+
+
+_ERRORS = ImageSimilarityError, OSError, MemoryError
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory; leave out fsim and issm, or compare fewer bands"
+    return _one_line(str(error))
 
 
 class _Progress:
@@ -331,12 +383,13 @@ def _bounds(texts: Sequence[str]) -> dict[str, float]:
     bounds = {}
     for text in texts:
         name, _, number = text.partition("=")
+        metric = registry.get(name.strip()).name
         try:
-            bounds[registry.get(name.strip()).name] = float(number)
-        except ValueError as error:
-            if isinstance(error, UsageError):
-                raise
-            raise UsageError(f"--fail-under {text}: give a metric and a number, psnr=30") from None
+            bounds[metric] = float(number)
+        except ValueError:
+            bounds[metric] = math.nan
+        if math.isnan(bounds[metric]):
+            raise UsageError(f"--fail-under {text}: give a metric and a number, psnr=30")
     return bounds
 
 
@@ -355,28 +408,43 @@ def _refuse_with_legacy(options: dict[str, Any]) -> None:
             raise UsageError(f"{name} does not go with --definitions 0.3; leave one of them out")
 
 
-def _written(reports: Sequence[Report], form: Format, per_band: bool, *, batch: bool) -> str:
+def _written(
+    reports: Sequence[Report],
+    failed: Sequence[Failure],
+    unpaired: Sequence[str],
+    form: Format,
+    per_band: bool,
+    *,
+    batch: bool,
+) -> str:
     from . import report
 
     if form is Format.csv:
         return report.to_csv(reports, per_band=per_band)
     if form is Format.json:
         if batch:
-            return report.to_json(reports, per_band=per_band)
+            return report.to_json(reports, per_band=per_band, failed=failed, unpaired=unpaired)
         return reports[0].to_json(per_band=per_band)
-    return report.to_table(reports) if batch else reports[0].to_table(per_band=per_band)
+    if batch:
+        return report.to_table(reports, per_band=per_band)
+    return reports[0].to_table(per_band=per_band)
 
 
-def _verdict(reports: Sequence[Report], bounds: dict[str, float]) -> int:
-    code = PASSED
+def _verdict(reports: Sequence[Report], unpaired: Sequence[str], bounds: dict[str, float]) -> int:
+    if not bounds:
+        return PASSED
+    failures = [f"{path} has no partner" for path in unpaired]
     for report in reports:
         for name, bound in bounds.items():
             result = report[name]
             if not result.reaches(bound):
                 relation = "below" if result.higher_is_better else "above"
-                _say(f"failed: {report.image2}: {name} {result.value:.6g} is {relation} {bound:g}")
-                code = UNDER
-    return code
+                failures.append(
+                    f"{report.image2}: {name} {result.value:.6g} is {relation} {bound:g}"
+                )
+    for failure in failures:
+        _say(f"failed: {failure}")
+    return UNDER if failures else PASSED
 
 
 def _print(text: str) -> None:
@@ -392,7 +460,8 @@ def _print(text: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    if sys.stderr is not None:  # it may be closed, and print would take stdout instead
+        print(text, file=sys.stderr)
 
 
 def _one_line(text: str) -> str:
@@ -401,6 +470,8 @@ def _one_line(text: str) -> str:
 
 def _keep_stderr_to_ourselves() -> None:
     """Send to nowhere what C libraries write to stderr; libtiff cannot be told not to."""
+    if sys.stderr is None:
+        return
     with contextlib.suppress(OSError, ValueError):
         ours = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, errors="backslashreplace")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from numpy.typing import ArrayLike
 
 from . import registry
-from .errors import InputError, ShapeMismatchError, warn
+from .errors import InputError, warn
 from .images import Array, ArrayPair, as_bands
 from .report import Report, Result
 from .selection import chosen_bands
@@ -145,32 +145,37 @@ def compare_as_0_3(
     -------
     Report
         Without values per band.
+
+    Raises
+    ------
+    ReadError
+        A file is missing or not an image.
+    ShapeMismatchError
+        The images differ in shape.
+    InputError
+        A metric cannot be computed of these images, or `data_range` is not positive.
+    UsageError
+        A metric or loader does not exist.
     """
-    from .evaluate import read_image_with_loader
-    from .quality_metrics import metric_functions
+    from .evaluate import RANGED, score_files
 
     names = registry.select(metrics)
-    max_p = 4095.0 if data_range is None else data_range
-    images = [read_image_with_loader(os.fspath(path), loader) for path in (org, pred)]
-    if images[0].shape != images[1].shape:
-        raise ShapeMismatchError(
-            f"{os.fspath(org)} has shape {images[0].shape} and {os.fspath(pred)} has "
-            f"{images[1].shape}; crop or resample one of them"
+    max_p = Options(data_range=4095.0 if data_range is None else data_range).data_range
+    values, bands = score_files(org, pred, names, loader, max_p)
+    results = [
+        Result(
+            name,
+            value,
+            unit="" if name == "rmse" else registry.get(name).unit,
+            data_range=max_p if name in RANGED else None,
         )
-    results = []
-    for name in names:
-        ranged = {"max_p": max_p} if name in ("psnr", "rmse", "ssim") else {}
-        try:
-            value = metric_functions[name](*images, **ranged)
-        except ValueError as error:
-            raise InputError(f"{name} of 0.3 fails on {os.fspath(org)}: {error}") from error
-        unit = "" if name == "rmse" else registry.get(name).unit
-        results.append(Result(name, value, unit=unit, data_range=ranged.get("max_p")))
+        for name, value in values.items()
+    ]
     return Report(
         image1=os.fspath(org),
         image2=os.fspath(pred),
         results=tuple(results),
-        bands=tuple(range(1, images[0].shape[2] + 1)),
+        bands=tuple(range(1, bands + 1)),
         valid_share=1.0,
         version=_version(),
         definitions="0.3",
@@ -239,7 +244,7 @@ def _open_maps(
     overwrite: bool,
 ) -> dict[str, BandMean]:
     from .maps import MapFile, map_paths
-    from .output import no_empty_folder, refuse_existing
+    from .output import no_empty_folder, writable
     from .rasters import Grid
 
     if isinstance(maps, Mapping):
@@ -247,7 +252,7 @@ def _open_maps(
     else:
         (paths,) = map_paths(maps, [pair.names[1]], names)
     for path in paths.values():
-        refuse_existing(path, overwrite)
+        writable(path, overwrite)
     for folder in {path.parent for path in paths.values()}:
         stack.enter_context(no_empty_folder(folder))
     grid = pair.grid or Grid.unreferenced(*pair.source.shape[:2])

@@ -18,7 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ImageSimilarityError, ReadError, UsageError
+from .errors import (
+    ImageSimilarityError,
+    InputError,
+    ReadError,
+    ShapeMismatchError,
+    UsageError,
+)
+from .opencv import opencv
 from .quality_metrics import metric_functions
 
 __all__ = [
@@ -30,6 +37,9 @@ __all__ = [
 ]
 
 LOADERS = ("auto", "opencv", "rasterio")
+
+#: Metrics of 0.3 that take ``max_p``.
+RANGED = ("psnr", "rmse", "ssim")
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +68,27 @@ def read_image(path: str) -> Array:
 
 
 def read_image_with_loader(path: str, loader: str = "auto") -> Array:
-    """`read_image` with the library chosen: ``auto``, ``opencv`` or ``rasterio``."""
+    """`read_image` with the library chosen.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    loader : {"auto", "opencv", "rasterio"}
+        Library that reads it; ``"auto"`` decides by the suffix.
+
+    Returns
+    -------
+    ndarray, (rows, cols, bands)
+        In the file's own type from rasterio, as uint8 with the bands blue, green, red from OpenCV.
+
+    Raises
+    ------
+    ReadError
+        The file is missing or not an image.
+    UsageError
+        There is no such loader.
+    """
     if loader not in LOADERS:
         raise UsageError(f"unknown loader {loader!r}: use one of {', '.join(LOADERS)}")
     path = os.fspath(path)
@@ -82,6 +112,17 @@ def evaluation(org_img_path: str, pred_img_path: str, metrics: Sequence[str]) ->
     -------
     dict of str to float
         The value of each metric.
+
+    Raises
+    ------
+    ReadError
+        A file is missing or not an image.
+    ShapeMismatchError
+        The images differ in shape.
+    InputError
+        A metric cannot be computed of these images.
+    UsageError
+        There is no such metric.
     """
     return evaluation_with_loader(org_img_path, pred_img_path, metrics)
 
@@ -89,17 +130,62 @@ def evaluation(org_img_path: str, pred_img_path: str, metrics: Sequence[str]) ->
 def evaluation_with_loader(
     org_img_path: str, pred_img_path: str, metrics: Sequence[str], loader: str = "auto"
 ) -> dict[str, float]:
-    """`evaluation` with the reading library chosen, see `read_image_with_loader`."""
+    """`evaluation` with the reading library chosen.
+
+    Parameters
+    ----------
+    org_img_path, pred_img_path : str
+        The files.
+    metrics : sequence of str
+        Names out of ``metric_functions``.
+    loader : {"auto", "opencv", "rasterio"}
+        Library that reads the files, see `read_image_with_loader`.
+
+    Returns
+    -------
+    dict of str to float
+        The value of each metric.
+
+    Raises
+    ------
+    ReadError, ShapeMismatchError, InputError, UsageError
+        As `evaluation`, and where there is no such loader.
+    """
+    values, _ = score_files(org_img_path, pred_img_path, metrics, loader)
+    for name, value in values.items():
+        logger.info("%s value is: %s", name.upper(), value)
+    return values
+
+
+def score_files(
+    org: str | os.PathLike[str],
+    pred: str | os.PathLike[str],
+    metrics: Sequence[str],
+    loader: str = "auto",
+    max_p: float | None = None,
+) -> tuple[dict[str, float], int]:
+    """Score two files as 0.3 did; return the value of each metric and the number of bands.
+
+    `max_p`, if given, goes to the metrics that take it.
+    """
     unknown = [name for name in metrics if name not in metric_functions]
     if unknown:
         raise UsageError(f"unknown metric {unknown[0]!r}: use {', '.join(metric_functions)}")
-    org = read_image_with_loader(org_img_path, loader)
-    pred = read_image_with_loader(pred_img_path, loader)
+    paths = os.fspath(org), os.fspath(pred)
+    images = [read_image_with_loader(path, loader) for path in paths]
+    if images[0].shape != images[1].shape:
+        raise ShapeMismatchError(
+            f"{paths[0]} has shape {images[0].shape} and {paths[1]} has shape {images[1].shape}; "
+            "crop or resample one of them"
+        )
     values = {}
     for name in metrics:
-        values[name] = float(metric_functions[name](org, pred))
-        logger.info("%s value is: %s", name.upper(), values[name])
-    return values
+        given = {"max_p": max_p} if max_p is not None and name in RANGED else {}
+        try:
+            values[name] = float(metric_functions[name](*images, **given))
+        except InputError as error:
+            raise InputError(f"{name} of 0.3 fails on {paths[0]}: {error}") from error
+    return values, images[0].shape[2]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -149,14 +235,12 @@ def _read_with_rasterio(path: str) -> Array:
     try:
         with unreferenced_is_fine, rasterio.open(path) as dataset:
             return np.moveaxis(dataset.read(), 0, -1)
-    except RasterioError as error:
+    except (RasterioError, UnicodeError) as error:
         raise ReadError(f"cannot read {path}: {error}") from error
 
 
 def _read_with_opencv(path: str) -> Array:
-    import cv2
-
-    pixels: Array | None = cv2.imread(path)
+    pixels: Array | None = opencv().imread(path)
     if pixels is None:
         why = "not an image OpenCV knows" if Path(path).exists() else "no such file"
         raise ReadError(f"cannot read {path}: {why}")

@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from . import registry
 from .errors import OutputError, UsageError
-from .output import refuse_existing, temporary_sibling
+from .output import temporary_sibling, writable
 from .rasters import Grid, gdal_settings, reason, unreferenced_is_fine
 
 __all__ = ["MapFile", "map_paths"]
@@ -79,12 +79,12 @@ class MapFile:
     """
 
     def __init__(self, path: Path, grid: Grid, *, title: str = "", overwrite: bool = False) -> None:
-        refuse_existing(path, overwrite)
         self.path = path
+        self._target = writable(path, overwrite)
         self._grid = grid
         self._rows_done = 0
         self._waiting: list[np.ndarray[Any, Any]] = []
-        self._temporary = temporary_sibling(path)
+        self._temporary = temporary_sibling(self._target)
         self._dataset: Any = None
         try:
             self._attempt(self._create, title)
@@ -148,7 +148,7 @@ class MapFile:
             self._dataset.close()
         self._dataset = None
         self._check_whole()
-        self._temporary.replace(self.path)
+        self._temporary.replace(self._target)
 
     def _check_whole(self) -> None:
         """GDAL closes a file without complaint when the disk fills up at the last moment."""

@@ -10,10 +10,23 @@ from pathlib import Path
 from .errors import OutputError
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raise OutputError if `path` exists and may not be replaced."""
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists; choose another place or pass --overwrite")
+def writable(path: Path, overwrite: bool) -> Path:
+    """Return the file that `path` leads to, which a rename may put into its place.
+
+    Raises
+    ------
+    OutputError
+        It exists and may not be replaced, or is no ordinary file: a folder, a pipe, a device.
+    """
+    if path.exists():
+        if not path.is_file():
+            raise OutputError(f"{path} is not an ordinary file; choose another place")
+        if not overwrite:
+            raise OutputError(f"{path} exists; choose another place or pass --overwrite")
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise OutputError(f"cannot write {path}: its links lead nowhere") from error
 
 
 def temporary_sibling(path: Path) -> Path:
@@ -45,12 +58,13 @@ def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
     OutputError
         The file exists, or cannot be written; nothing is left behind.
     """
-    refuse_existing(path, overwrite)
-    with no_empty_folder(path.parent):
-        temporary = temporary_sibling(path)
+    target = writable(path, overwrite)
+    with no_empty_folder(target.parent):
+        temporary = temporary_sibling(target)
         try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
+            # File names need not be UTF-8.
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+            temporary.replace(target)
         except OSError as error:
             raise OutputError(
                 f"cannot write {path}: {error.strerror}; choose another place"

@@ -17,7 +17,7 @@ IMAGE_SUFFIXES = (
 )
 
 
-def pair_up(org: Path, pred: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
+def pair_up(org: str, pred: str) -> tuple[list[tuple[str, str]], list[str]]:
     """Pair two files, or the images of two folders.
 
     In folders, files of one name belong together; of those left over, files of one name but for
@@ -25,14 +25,14 @@ def pair_up(org: Path, pred: Path) -> tuple[list[tuple[Path, Path]], list[Path]]
 
     Parameters
     ----------
-    org, pred : Path
-        Two files or two folders.
+    org, pred : str
+        Two folders, or two of what else rasterio opens: files, URLs, subdatasets.
 
     Returns
     -------
-    pairs : list of (Path, Path)
+    pairs : list of (str, str)
         In the order of the names.
-    alone : list of Path
+    alone : list of str
         Images of either folder without a partner.
 
     Raises
@@ -42,12 +42,13 @@ def pair_up(org: Path, pred: Path) -> tuple[list[tuple[Path, Path]], list[Path]]
     ReadError
         A folder cannot be listed.
     """
-    if not org.is_dir() and not pred.is_dir():
+    folders = [path for path in (org, pred) if Path(path).is_dir()]
+    if not folders:
         return [(org, pred)], []
-    if not (org.is_dir() and pred.is_dir()):
-        folder, other = (org, pred) if org.is_dir() else (pred, org)
+    if len(folders) == 1:
+        folder, other = (org, pred) if folders == [org] else (pred, org)
         raise InputError(f"{folder} is a folder and {other} is not; give two files or two folders")
-    left, right = _images(org), _images(pred)
+    left, right = _images(Path(org)), _images(Path(pred))
     pairs = [(left.pop(name), right.pop(name)) for name in sorted(left.keys() & right.keys())]
     left_stems, right_stems = _by_stem(left.values()), _by_stem(right.values())
     for stem in sorted(left_stems.keys() & right_stems.keys()):
@@ -59,7 +60,8 @@ def pair_up(org: Path, pred: Path) -> tuple[list[tuple[Path, Path]], list[Path]]
         raise InputError(
             f"no image in {org} has a partner of the same name in {pred}; rename the files"
         )
-    return sorted(pairs), [*left.values(), *right.values()]
+    found = [(str(first), str(second)) for first, second in sorted(pairs)]
+    return found, [str(path) for path in (*left.values(), *right.values())]
 
 
 def _images(folder: Path) -> dict[str, Path]:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError, ShapeMismatchError, warn
+from .opencv import opencv
 
 __all__ = [
     "fsim",
@@ -98,6 +99,9 @@ def ssim(org_img: Array, pred_img: Array, max_p: int = 4095) -> float:
 
     _check_shapes(org_img, pred_img, "SSIM")
     _check_three_dimensions(org_img, "ssim")
+    rows, cols, _ = org_img.shape
+    if min(rows, cols) < 7:
+        raise InputError(f"ssim of 0.3 cannot take {rows} x {cols} pixels: give 7 x 7 or more")
     value = structural_similarity(  # type: ignore[no-untyped-call]
         org_img, pred_img, data_range=max_p, channel_axis=2
     )
@@ -355,8 +359,7 @@ def _similarity(x: Array, y: Array, constant: float) -> Array:
 
 
 def _wrapped_gradient(band: Array) -> Array:
-    import cv2
-
+    cv2 = opencv()
     try:
         dx, dy = (cv2.Scharr(band, cv2.CV_16U, *order) for order in ((1, 0), (0, 1)))
     except cv2.error as error:
@@ -379,13 +382,11 @@ def _phase_congruency_sum(band: Array) -> Array:
 
 
 def _edge_correlation(org_img: Array, pred_img: Array) -> Any:
-    import cv2
-
     centred = []
     for image in (org_img, pred_img):
         # By way of int64, so that values over 4095 wrap alike on every processor.
         eight_bit = (image * 0.0625).astype(np.int64).astype(np.uint8)
-        edges = cv2.Canny(eight_bit, 100, 200)
+        edges = opencv().Canny(eight_bit, 100, 200)
         centred.append(edges - np.mean(edges))
     org, pred = centred
     with np.errstate(invalid="ignore"):

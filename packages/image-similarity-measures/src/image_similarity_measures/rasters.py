@@ -26,8 +26,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
 
-from .errors import GridMismatchError, InputError, ReadError
+from .errors import GridMismatchError, InputError, OpenCVMissingError, ReadError
 from .images import BLOCK_BYTES, Array, Block, Mask, as_mask, as_number, both, valid_pixels
+from .opencv import opencv
 from .selection import chosen_bands
 
 __all__ = ["Grid", "RasterPair", "gdal_settings", "reason", "unreferenced_is_fine"]
@@ -392,6 +393,8 @@ class _Raster:
 def _open(path: str, stack: ExitStack) -> DatasetReader:
     try:
         return stack.enter_context(rasterio.open(path))
+    except UnicodeError as error:
+        raise ReadError(f"cannot read {path}: its name is not UTF-8; rename it") from error
     except RasterioError as error:
         if "://" not in path and not path.startswith("/vsi"):
             if not Path(path).exists():
@@ -406,8 +409,8 @@ def _open(path: str, stack: ExitStack) -> DatasetReader:
 def _open_with_opencv(path: str, stack: ExitStack) -> DatasetReader | None:
     """A dataset in memory with what OpenCV decoded, or None."""
     try:
-        import cv2
-    except ImportError:
+        cv2 = opencv()
+    except OpenCVMissingError:
         return None
     pixels: Array | None = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     if pixels is None:

@@ -8,12 +8,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .registry import METRICS
 
-__all__ = ["Report", "Result", "to_csv", "to_json", "to_table"]
+__all__ = ["Failure", "Report", "Result", "to_csv", "to_json", "to_table"]
 
 _UNIT_OF_THE_DATA = "dn"
 
@@ -199,9 +199,34 @@ class Report:
         return notes
 
 
-def to_json(reports: Sequence[Report], *, per_band: bool = True, indent: int | None = 2) -> str:
-    """Several reports as strict JSON: an object whose ``pairs`` are the reports."""
-    return _dumps({"pairs": [report.to_dict(per_band=per_band) for report in reports]}, indent)
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A pair that could not be compared, and why."""
+
+    image1: str
+    image2: str
+    error: str
+
+
+def to_json(
+    reports: Sequence[Report],
+    *,
+    per_band: bool = True,
+    indent: int | None = 2,
+    failed: Sequence[Failure] = (),
+    unpaired: Sequence[str] = (),
+) -> str:
+    """Several reports as strict JSON.
+
+    An object whose ``pairs`` are the reports, beside the pairs that ``failed`` and the files that
+    are ``unpaired``.
+    """
+    content = {
+        "pairs": [report.to_dict(per_band=per_band) for report in reports],
+        "failed": [asdict(failure) for failure in failed],
+        "unpaired": list(unpaired),
+    }
+    return _dumps(content, indent)
 
 
 def to_csv(reports: Sequence[Report], *, per_band: bool = True) -> str:
@@ -210,6 +235,26 @@ def to_csv(reports: Sequence[Report], *, per_band: bool = True) -> str:
     Columns are ``image1``, ``image2``, the metrics, with ``per_band`` also ``<metric>_<band>``,
     and ``valid_share``. Infinite values are written ``inf``, undefined ones ``nan``.
     """
+    columns, rows = _columns(reports, per_band)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def to_table(reports: Sequence[Report], *, per_band: bool = False) -> str:
+    """Aligned text with the rows and columns of `to_csv`."""
+    columns, rows = _columns(reports, per_band)
+    lines = [[*columns[:-1], "valid %"]]
+    for row in rows:
+        row["valid_share"] = float(f"{100 * row['valid_share']:.4g}")
+        lines.append([_cell(row.get(column)) for column in columns])
+    return "\n".join(_aligned(lines, text_columns=2)) + "\n"
+
+
+def _columns(reports: Sequence[Report], per_band: bool) -> tuple[list[str], list[dict[str, Any]]]:
+    """Names of the columns, and a row per report that need not have all of them."""
     rows: list[dict[str, Any]] = []
     for report in reports:
         row: dict[str, Any] = {"image1": report.image1, "image2": report.image2}
@@ -218,28 +263,16 @@ def to_csv(reports: Sequence[Report], *, per_band: bool = True) -> str:
             if per_band and result.per_band is not None:
                 names = (f"{result.name}_{band}" for band in report.bands)
                 row |= dict(zip(names, result.per_band, strict=True))
-        rows.append(row | {"valid_share": report.valid_share})
-    columns = list(dict.fromkeys(key for row in rows for key in row if key != "valid_share"))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*columns, "valid_share"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def to_table(reports: Sequence[Report]) -> str:
-    """Aligned text, one line per report and one column per metric."""
-    names = list(dict.fromkeys(result.name for report in reports for result in report.results))
-    lines = [["image1", "image2", *names, "valid %"]]
-    for report in reports:
-        values = (_short(report.metrics[name]) if name in report.metrics else "" for name in names)
-        share = f"{100 * report.valid_share:.4g}"
-        lines.append([report.image1 or "", report.image2 or "", *values, share])
-    return "\n".join(_aligned(lines, text_columns=2)) + "\n"
+        rows.append(row)
+    columns = list(dict.fromkeys(["image1", "image2", *(name for row in rows for name in row)]))
+    for row, report in zip(rows, reports, strict=True):
+        row["valid_share"] = report.valid_share
+    return [*columns, "valid_share"], rows
 
 
 def _dumps(content: dict[str, Any], indent: int | None) -> str:
-    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    # Escaped, names of files come through every encoding, and need not be Unicode themselves.
+    text = json.dumps(content, indent=indent, allow_nan=False)
     # Lists of numbers on one line; a line break is never part of a JSON string.
     return re.sub(r"\[\n[^\[\]{}\"]+\]", _on_one_line, text) + "\n"
 
@@ -254,6 +287,10 @@ def _finite(value: float) -> float | None:
 
 def _first_infinite(values: Iterable[float]) -> float:
     return next(value for value in values if math.isinf(value))
+
+
+def _cell(value: str | float | None) -> str:
+    return _short(value) if isinstance(value, float) else value or ""
 
 
 def _short(value: float) -> str:

@@ -180,7 +180,6 @@ def score_files(
     """
     from . import comparison, pairs, registry
     from .output import writable, write_text
-    from .report import Failure
 
     del version
     for option, path in (("--org-img-path", org), ("--pred-img-path", pred)):
@@ -239,15 +238,38 @@ def score_files(
     if not quiet:
         for path in alone:
             _say(f"warning: {path} has no partner and is left out")
-    # Each with its own options: where its maps go, known to be free before the first is scored.
-    jobs = [compare] * len(found)
+    jobs: list[Callable[[str, str], Report]] = [compare] * len(found)
     if maps is not None:
         from .maps import map_paths
 
-        files = map_paths(maps, [second for _, second in found], registry.select(metrics))
-        for file in (file for files_of_pair in files for file in files_of_pair.values()):
-            writable(file, overwrite)
-        jobs = [partial(compare, maps=files_of_pair) for files_of_pair in files]
+        jobs = []
+        for files in map_paths(maps, [second for _, second in found], registry.select(metrics)):
+            # All of them free, or none is begun.
+            for file in files.values():
+                writable(file, overwrite)
+            jobs.append(partial(compare, maps=files))
+    reports, failed = _score(jobs, found, progress, holding, batch, quiet, verbose)
+    text = _written(reports, failed, alone, format_, per_band, batch=batch)
+    if output is None:
+        _print(text)
+    else:
+        write_text(output, text, overwrite=overwrite)
+    code = _verdict(reports, alone, bounds)
+    return FAILED if failed else code
+
+
+def _score(
+    jobs: Sequence[Callable[[str, str], Report]],
+    found: Sequence[tuple[str, str]],
+    progress: _Progress,
+    holding: contextlib.AbstractContextManager[None],
+    batch: bool,
+    quiet: bool,
+    verbose: bool,
+) -> tuple[list[Report], list[Failure]]:
+    """Score the pairs, each with its job; in a batch, what is wrong with one is no end."""
+    from .report import Failure
+
     reports: list[Report] = []
     failed: list[Failure] = []
     for number, (job, (first, second)) in enumerate(zip(jobs, found, strict=True), 1):
@@ -271,13 +293,7 @@ def score_files(
                 _say(f"warning: {second}: {note}")
         if verbose:
             _say(f"{first} | {second}: {time.perf_counter() - begin:.2f} s")
-    text = _written(reports, failed, alone, format_, per_band, batch=batch)
-    if output is None:
-        _print(text)
-    else:
-        write_text(output, text, overwrite=overwrite)
-    code = _verdict(reports, alone, bounds)
-    return FAILED if failed else code
+    return reports, failed
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

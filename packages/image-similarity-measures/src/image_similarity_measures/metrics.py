@@ -141,7 +141,8 @@ def fsim(
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
-        Pixels with this value in any band of either image are left out, as are NaN and infinity.
+        Pixels with this value in any band of either image are left out, as are NaN, infinity, and
+        what a masked array masks.
     per_band : bool
         Return one value per band instead of the aggregate.
     reduce : bool
@@ -157,8 +158,7 @@ def fsim(
     -------
     float, or ndarray of shape (bands,)
         The aggregate is the mean over bands; 1 for identical images, constant ones included. NaN
-        with a
-        warning if nothing valid is left. With `full` a pair of this and the map.
+        with a warning if nothing valid is left. With `full` a pair of this and the map.
 
     Raises
     ------
@@ -234,15 +234,15 @@ def issm(
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
-        Pixels with this value in any band of either image are left out, as are NaN and infinity.
+        Pixels with this value in any band of either image are left out, as are NaN, infinity, and
+        what a masked array masks.
     per_band : bool
         Return one value per band instead of the aggregate.
 
     Returns
     -------
     float, or ndarray of shape (bands,)
-        The aggregate is the mean over bands. NaN with a
-        warning if nothing valid is left.
+        The aggregate is the mean over bands. NaN with a warning if nothing valid is left.
 
     Raises
     ------
@@ -324,7 +324,8 @@ def psnr(
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
-        Pixels with this value in any band of either image are left out, as are NaN and infinity.
+        Pixels with this value in any band of either image are left out, as are NaN, infinity, and
+        what a masked array masks.
     per_band : bool
         Return one value per band instead of the aggregate.
 
@@ -396,12 +397,12 @@ def rmse(
         (rows, cols) or (rows, cols, bands), any real dtype, one shape.
     data_range : float, optional
         Largest possible value, used with `normalized`. By default 255 for 8-bit integers and 4095
-        for wider ones, with a
-        warning when a value exceeds it; floating point must say it.
+        for wider ones, with a warning when a value exceeds it; floating point must say it.
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
-        Pixels with this value in any band of either image are left out, as are NaN and infinity.
+        Pixels with this value in any band of either image are left out, as are NaN, infinity, and
+        what a masked array masks.
     per_band : bool
         Return one value per band instead of the aggregate.
     normalized : bool
@@ -473,7 +474,8 @@ def sam(
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
-        Pixels with this value in any band of either image are left out, as are NaN and infinity.
+        Pixels with this value in any band of either image are left out, as are NaN, infinity, and
+        what a masked array masks.
     degrees : bool
         In degrees rather than radians.
     full : bool
@@ -494,9 +496,8 @@ def sam(
 
     Notes
     -----
-    The angle is ``arccos(x . y / (|x| |y|))``, computed from the distance of the unit vectors,
-    which
-    keeps small angles exact. Pixels whose spectrum is zero in either image are left out.
+    The angle is ``arccos(x . y / (|x| |y|))``, computed from its tangent, which keeps small angles
+    exact. Pixels whose spectrum is zero in either image are left out.
 
     References
     ----------
@@ -552,7 +553,8 @@ def sre(
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
-        Pixels with this value in any band of either image are left out, as are NaN and infinity.
+        Pixels with this value in any band of either image are left out, as are NaN, infinity, and
+        what a masked array masks.
     per_band : bool
         Return one value per band instead of the aggregate.
     variant : {"lanaras", "supreme"}
@@ -562,8 +564,7 @@ def sre(
     -------
     float, or ndarray of shape (bands,)
         The aggregate is the mean over bands of the values in dB; infinite for identical images.
-        NaN with a
-        warning if nothing valid is left.
+        NaN with a warning if nothing valid is left, or if bands are infinite with both signs.
 
     Raises
     ------
@@ -668,7 +669,8 @@ def ssim(
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
-        Pixels with this value in any band of either image are left out, as are NaN and infinity.
+        Pixels with this value in any band of either image are left out, as are NaN, infinity, and
+        what a masked array masks.
     per_band : bool
         Return one value per band instead of the aggregate.
     window : {"gaussian", "uniform"}
@@ -701,8 +703,7 @@ def ssim(
     ----------
     .. [1] Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: from
        error visibility to structural similarity", IEEE Transactions on Image Processing 13(4),
-       2004.
-       doi 10.1109/TIP.2003.819861
+       2004. doi 10.1109/TIP.2003.819861
     """
     options = Options(data_range=data_range, ssim_window=window)
     result: float | Values | tuple[float | Values, Map] = _compute(
@@ -787,7 +788,8 @@ def uiq(
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
-        Pixels with this value in any band of either image are left out, as are NaN and infinity.
+        Pixels with this value in any band of either image are left out, as are NaN, infinity, and
+        what a masked array masks.
     per_band : bool
         Return one value per band instead of the aggregate.
     window_size : int
@@ -815,9 +817,9 @@ def uiq(
     -----
     ``4 cov(x, y) mean(x) mean(y) / ((var(x) + var(y)) (mean(x)^2 + mean(y)^2))``; where both
     windows are flat only the luminance factor ``2 mean(x) mean(y) / (mean(x)^2 + mean(y)^2)`` is
-    left, and
-    a factor of 0 / 0 is 1. In the local map a window belongs to the pixel after its first
-    ``(window_size - 1) // 2`` rows and columns.
+    left, and a factor of 0 / 0 is 1. In the local map a window belongs to the pixel after its first
+    ``(window_size - 1) // 2`` rows and columns. Good to 1e-7, however large the values are against
+    their variation.
 
     References
     ----------

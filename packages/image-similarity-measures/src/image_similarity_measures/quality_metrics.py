@@ -53,6 +53,11 @@ def rmse(org_img: Array, pred_img: Array, max_p: int = 4095) -> float:
     -------
     float
         Right for three dimensions. Two dimensions compare each row with each column, as in 0.3.
+
+    Raises
+    ------
+    ShapeMismatchError
+        The images differ in shape.
     """
     _check_shapes(org_img, pred_img, "RMSE")
     return float(np.mean(np.sqrt(_band_mse(org_img, pred_img, "rmse", max_p))))
@@ -72,6 +77,11 @@ def psnr(org_img: Array, pred_img: Array, max_p: int = 4095) -> float:
     -------
     float
         Infinite for identical images. Right for three dimensions; see `rmse` for two.
+
+    Raises
+    ------
+    ShapeMismatchError
+        The images differ in shape.
     """
     _check_shapes(org_img, pred_img, "PSNR")
     error = np.sqrt(np.mean(_band_mse(org_img, pred_img, "psnr")))
@@ -94,6 +104,13 @@ def ssim(org_img: Array, pred_img: Array, max_p: int = 4095) -> float:
     float
         The mean over windows and bands. ``ism.ssim`` uses the Gaussian window of Wang et al.
         (2004) instead, and gives this value for ``window="uniform"``.
+
+    Raises
+    ------
+    ShapeMismatchError
+        The images differ in shape.
+    InputError
+        The images have not three dimensions, or fewer than 7 x 7 pixels.
     """
     from skimage.metrics import structural_similarity
 
@@ -120,6 +137,13 @@ def sre(org_img: Array, pred_img: Array) -> float:
     -------
     float
         In dB, but it grows with the size of the image. Use ``ism.sre``.
+
+    Raises
+    ------
+    ShapeMismatchError
+        The images differ in shape.
+    InputError
+        The images have not three dimensions.
     """
     _check_shapes(org_img, pred_img, "SRE")
     _check_three_dimensions(org_img, "sre")
@@ -146,6 +170,11 @@ def sam(org_img: Array, pred_img: Array, convert_to_degree: bool = True) -> floa
     -------
     float
         0 as soon as one pixel is zero in every band. Use ``ism.sam``.
+
+    Raises
+    ------
+    ShapeMismatchError
+        The images differ in shape.
     """
     _check_shapes(org_img, pred_img, "SAM")
     _warn_once("sam", "wraps products of integers, and one pixel of zeros makes it 0")
@@ -176,8 +205,10 @@ def uiq(org_img: Array, pred_img: Array, step_size: int = 1, window_size: int = 
 
     Raises
     ------
+    ShapeMismatchError
+        The images differ in shape.
     InputError
-        The window is larger than the image.
+        The images have not three dimensions, or the window is larger than they are.
     """
     _check_shapes(org_img, pred_img, "UIQ")
     _check_three_dimensions(org_img, "uiq")
@@ -222,6 +253,15 @@ def fsim(org_img: Array, pred_img: Array, T1: float = 0.85, T2: float = 160) -> 
     -------
     float
         The mean over the bands, NaN for constant images. Use ``ism.fsim``.
+
+    Raises
+    ------
+    ShapeMismatchError
+        The images differ in shape.
+    InputError
+        The images have not three dimensions, or a type that OpenCV refuses.
+    OpenCVMissingError
+        OpenCV cannot be imported.
     """
     _check_shapes(org_img, pred_img, "FSIM")
     _check_three_dimensions(org_img, "fsim")
@@ -253,6 +293,15 @@ def issm(org_img: Array, pred_img: Array) -> float:
     -------
     float
         0 where no edge is found. Use ``ism.issm``.
+
+    Raises
+    ------
+    ShapeMismatchError
+        The images differ in shape.
+    InputError
+        The images have not three dimensions, or fewer than 7 x 7 pixels.
+    OpenCVMissingError
+        OpenCV cannot be imported.
     """
     _check_shapes(org_img, pred_img, "ISSM")
     _check_three_dimensions(org_img, "issm")
@@ -279,6 +328,11 @@ def sliding_window(
         Distance between neighbouring windows.
     windowSize : tuple of int
         Columns and rows of a window; windows at the right and lower edge are cut off.
+
+    Yields
+    ------
+    tuple of int, int, ndarray
+        Column and row of the window's corner, and a view of its pixels.
     """
     cols, rows = windowSize
     for y in range(0, image.shape[0], stepSize):

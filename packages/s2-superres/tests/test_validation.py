@@ -378,6 +378,24 @@ def test_files_of_one_name_are_one_method(tmp_path: Path) -> None:
     assert [m.name for m in unnamed] == ["best", "run2/best"]
 
 
+def test_no_two_methods_have_one_name(tmp_path: Path) -> None:
+    """Their rows could not be told apart, and their means would be mixed."""
+    for name in ("a.npz", "bicubic.npz", "x/run/best.npz", "y/run/best.npz", "best.npz"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        tiny_weights(tmp_path / name, 60)
+    a = tmp_path / "a.npz"
+    for weights, against, name in (
+        ([f"bicubic={a}"], ["bicubic"], "bicubic"),
+        ([str(tmp_path / "bicubic.npz")], ["bicubic"], "bicubic"),
+        ([f"a={a}", f"a unprojected={a}"], ["unprojected"], "a unprojected"),
+        ([str(tmp_path / f"{n}best.npz") for n in ("", "x/run/", "y/run/")], [], "run/best"),
+    ):
+        with pytest.raises(S2SuperresError, match=f"'{name}'.*NAME=FILE"):
+            choose_methods(weights=weights, against=against)
+    methods = choose_methods(weights=[f"bicubic={a}"], against=[])
+    assert [m.name for m in methods] == ["bicubic"]
+
+
 def test_a_path_that_looks_like_a_name_is_a_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,7 +140,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(data: Path, tmp_path: Path) -> No
     folder = tmp_path / "run"
     done = run("train", "--data", data, "--out", folder, "-q", *options(), program=FULL)
     assert done.returncode == 1
-    assert "checkpoint.npz: cannot write the checkpoint" in done.stderr
+    assert "checkpoint.npz: cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert not [path for path in folder.iterdir() if path.name.endswith(".part")]
     done = run("train", "--out", folder, "--resume", "-q", "--steps", 8)
@@ -170,8 +170,8 @@ def test_the_config_beside_the_weights_repeats_them(data: Path, tmp_path: Path) 
         (["train", "--out", "run", "--config", "none.toml"], "none.toml: cannot be read"),
         (["train", "--out", "run", "--set", "speed=9"], "unknown setting 'speed'"),
         (["train", "--out", "run", "--network", "u-net"], "choose one of compact, dsen2, vdsen2"),
-        (["patches", "none.npz", "--out", "p"], "none.npz: cannot be read as .npz"),
-        (["patches", "none.SAFE", "--out", "p"], "none.SAFE: no such file or folder"),
+        (["patches", "none.npz", "--out", "p"], "none.npz: cannot be read (No such file"),
+        (["patches", "none.SAFE", "--out", "p"], "none.SAFE: cannot be read (No such file"),
         (["patches", "x", "--out", "p", "--size", "7"], "patches of 7 pixels"),
         (["patches", "x", "--out", "p", "--resolution", "10"], "cut for 20 or 60 m"),
     ],

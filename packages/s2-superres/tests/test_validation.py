@@ -131,6 +131,14 @@ def test_a_crop_is_read_with_its_level_and_place(crop: Path) -> None:
     assert read_scene(crop, Selection(level="L1C")).level == "L1C"
 
 
+def test_granules_of_one_product_are_scenes_of_their_own(several_granules: Path) -> None:
+    granules = sorted((several_granules / "GRANULE").iterdir())
+    scenes = list(read_scenes(granules, Selection(side=60)))
+    assert [scene.facts["tile"] for scene in scenes] == ["T33UUB", "T33UVB"]
+    found = validate(scenes, [BICUBIC], Settings(resolutions=(20,), full_scale=False))
+    assert len(found.comparisons) == 2
+
+
 def test_no_data_and_saturated_pixels_become_nan(tmp_path: Path) -> None:
     b20 = arrays()["b20"]
     b20[1, 3, 4], b20[5, 6, 7] = 0, 65535
@@ -200,11 +208,21 @@ def test_damaged_and_unknown_sources_are_named(tmp_path: Path, crop: Path) -> No
     plain = tmp_path / "L1C_plain.npz"
     np.save(plain.open("wb"), np.zeros(3))
     unknown = write_crop(tmp_path / "somewhere.npz")
-    for path in (cut, text, plain, unknown, tmp_path / "L1C_missing.npz", tmp_path / "no.SAFE"):
+    broken = tmp_path / "L1C_stream.npz"
+    np.savez_compressed(broken, **arrays())
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:2000] + bytes(2000) + whole[4000:])
+    (tmp_path / "loop.SAFE").symlink_to(tmp_path / "loop.SAFE")
+    missing = [tmp_path / name for name in ("L1C_missing.npz", "no.SAFE", "loop.SAFE")]
+    for path in (cut, text, plain, broken, unknown, *missing):
         with pytest.raises(S2SuperresError, match=re.escape(path.name)):
             read_scene(path)
-    with pytest.raises(InputError, match="no such file"):
-        read_scenes([crop, tmp_path / "L1C_missing.npz"])
+    for path in missing:
+        with pytest.raises(InputError, match=f"{path.name}: cannot be read .*check the path"):
+            read_scenes([crop, path])
+    (tmp_path / "index.csv").write_bytes("file,place\nL1C_made_up.npz,Malm\xf6\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"index\.csv: not an index of crops in UTF-8"):
+        read_scene(crop)
     with pytest.raises(InputError, match="coordinates"):
         read_scene(crop, Selection(bounds=(0, 0, 1, 1)))
 

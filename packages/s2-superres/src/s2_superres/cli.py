@@ -274,7 +274,7 @@ def patches(
         list[Path],
         typer.Argument(
             metavar="SOURCE...",
-            help="Products, .npz crops, or folders of crops.",
+            help="Products with all their granules, .npz crops, or folders of crops.",
             show_default=False,
         ),
     ],
@@ -284,12 +284,14 @@ def patches(
     ] = 20,
     size: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", help="Side of a patch.", show_default="32, 96 for 60 m"),
+        typer.Option(
+            metavar="PIXELS", help="Side of a patch.", show_default="32, 96 for 60 m", min=1
+        ),
     ] = None,
     count: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Most patches per scene.", show_default="8000, 500 for 60 m"
+            metavar="N", help="Most patches per scene.", show_default="8000, 500 for 60 m", min=1
         ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of what is drawn at random.")] = 0,
@@ -341,14 +343,11 @@ def patches(
     from s2_superres.patchset import PatchSettings
     from s2_superres.training_log import RowProgress
 
-    settings = PatchSettings(
-        resolution,
-        size or (32 if resolution == 20 else 96),
-        count or (8000 if resolution == 20 else 500),
-        seed,
-        sigma,
-        skip_clouds,
-    )
+    if size is None:
+        size = 32 if resolution == 20 else 96
+    if count is None:
+        count = 8000 if resolution == 20 else 500
+    settings = PatchSettings(resolution, size, count, seed, sigma, skip_clouds)
     if teacher and sigma is not None:
         raise typer.BadParameter("--sigma: with --teacher nothing is degraded")
     options = CutOptions(
@@ -483,7 +482,7 @@ def train(
 @app.command()
 def validate(
     sources: Annotated[
-        list[str],
+        list[Path],
         typer.Argument(
             metavar="SOURCE...",
             help="Products, or .npz files with the arrays b10, b20 and b60.",
@@ -619,19 +618,20 @@ def validate(
                 )
 
     from s2_superres.methods import RESOLUTIONS, choose_methods
+    from s2_superres.outputs import protect_inputs
     from s2_superres.progress import StatusLine
-    from s2_superres.scenes import Selection, read_scenes
-    from s2_superres.textfiles import write_text
+    from s2_superres.scenes import Selection, find_input, read_scenes
     from s2_superres.validation import Settings
     from s2_superres.validation import validate as score
     from s2_superres.validation_report import html_report
     from s2_superres.validation_table import table
+    from s2_superres.whole_files import write_text
     from s2_superres.writing import check_output
 
     as_json = None if json_file in (None, "-") else Path(str(json_file))
-    for path in (as_json, report):
-        if path is not None:
-            check_output(path, overwrite=overwrite)
+    outputs = [path for path in (as_json, report) if path is not None]
+    for path in outputs:
+        check_output(path, overwrite=overwrite)
     resolutions = RESOLUTIONS if resolution == "all" else (int(resolution),)
     methods = choose_methods(
         resolutions=resolutions,
@@ -640,6 +640,8 @@ def validate(
         against=against or ["bicubic"],
         consistent=consistent,
     )
+    files = {network.path for method in methods for network in method.networks.values()}
+    protect_inputs(outputs, [*map(find_input, sources), *filter(None, files)])
     settings = Settings(
         resolutions=resolutions,
         required=resolution != "all",

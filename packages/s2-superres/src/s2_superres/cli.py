@@ -376,7 +376,8 @@ def train(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Settings as JSON or TOML, such as another run's config.json; options go before.",
+            help="Settings as JSON or TOML, such as another run's config.json; options replace "
+            "them.",
             show_default=False,
         ),
     ] = None,
@@ -387,7 +388,10 @@ def train(
     resolution: Annotated[int | None, typer.Option(metavar="20|60", show_default="20")] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", show_default="20000")] = None,
     epochs: Annotated[
-        float | None, typer.Option(metavar="N", help="Instead of --steps.", show_default=False)
+        float | None,
+        typer.Option(
+            metavar="N", help="Passes over the patches, instead of --steps.", show_default=False
+        ),
     ] = None,
     batch: Annotated[
         int | None, typer.Option(metavar="N", help="Patches per step.", show_default="4")
@@ -461,8 +465,11 @@ def train(
         "seed": seed,
         "mixed_levels": mixed_levels,
     }
-    chosen = chosen.change({name: value for name, value in given.items() if value is not None})
-    chosen = chosen.change(parse_settings(settings or []))
+    given = {name: value for name, value in given.items() if value is not None}
+    given |= parse_settings(settings or [])
+    if given.get("steps") is not None and given.get("epochs") is not None:
+        raise typer.BadParameter("--steps and --epochs: give one of them")
+    chosen = chosen.change(given)
 
     from s2_superres.errors import TrainingStopped
     from s2_superres.training import train as run_training

@@ -46,6 +46,8 @@ class State:
         Time trained, over all runs.
     history : list of dict
         Rows of the log.
+    origin : dict or None
+        How the weights that it started from were made; None if an older version wrote this.
     """
 
     step: int = 0
@@ -58,6 +60,7 @@ class State:
     loss_count: int = 0
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
+    origin: dict[str, Any] | None = None
 
 
 def save_checkpoint(path: Path, spec: Mapping[str, Any], state: State, arrays: Arrays) -> None:

@@ -437,13 +437,20 @@ def train(
         bool, typer.Option("--resume", help="Go on from the checkpoint in RUN.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Start again in a folder that holds a run.")
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Start again in a folder that holds a run; its weights stay until the first "
+            "validation.",
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ) -> None:
     """Train a network on patches."""
     from s2_superres.training_config import TrainingConfig, parse_settings, read_config
 
+    if resume and overwrite:
+        raise typer.BadParameter("--resume and --overwrite: go on, or start again")
     chosen = TrainingConfig()
     if resume and (out / "config.json").exists():
         chosen = chosen.change(read_config(out / "config.json"))

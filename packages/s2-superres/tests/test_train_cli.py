@@ -241,6 +241,7 @@ def test_the_config_beside_the_weights_repeats_them(data: Path, tmp_path: Path) 
         (["train", "--out", "run"], "no patches to train on: name their folder with --data"),
         (["train", "--out", "run", "--data", "none"], "none/manifest.json: no such file"),
         (["train", "--out", "run", "--config", "none.toml"], "none.toml: cannot be read"),
+        (["train", "--out", "run", "--resume"], "run/config.json: cannot be read (No such file"),
         (["train", "--out", "run", "--set", "speed=9"], "unknown setting 'speed'"),
         (["train", "--out", "run", "--network", "u-net"], "choose one of compact, dsen2, vdsen2"),
         (["patches", "none.npz", "--out", "p"], "none.npz: cannot be read (No such file"),

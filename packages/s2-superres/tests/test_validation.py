@@ -426,6 +426,12 @@ def test_weights_that_do_not_serve_are_named(tmp_path: Path) -> None:
     path = tiny_weights(tmp_path / "sixty.npz", 60)
     with pytest.raises(WeightsError, match=r"sixty\.npz: sharpens 60 m bands, not 20 m"):
         choose_methods(resolutions=(20,), weights=[str(path)])
+    with np.load(path) as file:
+        stored = dict(file)
+    metadata = {**json.loads(str(stored["metadata"])), "format": "1"}
+    np.savez(tmp_path / "odd.npz", **{**stored, "metadata": np.array(json.dumps(metadata))})
+    with pytest.raises(WeightsError, match=r"odd\.npz: not a weights file"):
+        choose_methods(weights=[str(tmp_path / "odd.npz")])
     with pytest.raises(WeightsError, match="other weights for 60 m"):
         choose_methods(weights=[f"a={path}", f"a={path}"])
     with pytest.raises(WeightsError, match="missing"):

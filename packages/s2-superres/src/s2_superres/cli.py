@@ -276,6 +276,7 @@ def patches(
             metavar="SOURCE...",
             help="Products with all their granules, .npz crops, or folders of crops.",
             show_default=False,
+            readable=False,  # Ours to say, in a line.
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to put the patches.")],
@@ -452,7 +453,7 @@ def train(
     if resume and overwrite:
         raise typer.BadParameter("--resume and --overwrite: go on, or start again")
     chosen = TrainingConfig()
-    if resume and (out / "config.json").exists():
+    if resume:
         chosen = chosen.change(read_config(out / "config.json"))
     if config is not None:
         chosen = chosen.change(read_config(config))
@@ -501,6 +502,7 @@ def validate(
             metavar="SOURCE...",
             help="Products, or .npz files with the arrays b10, b20 and b60.",
             show_default=False,
+            readable=False,
         ),
     ],
     resolution: Annotated[str, typer.Option(metavar="20|60|all", help="Bands to restore.")] = "all",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 from s2_superres.grid import Grid
 from s2_superres.network import NetworkSpec
-from s2_superres.synthetic import ProductSpec, coordinates, write_product
+from s2_superres.synthetic import ProductSpec, coordinates, landscape, write_product
 from s2_superres.weights import save_weights
 
 SMALL = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)
@@ -29,6 +31,25 @@ def l2a(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_product(
         tmp_path_factory.mktemp("l2a"), ProductSpec("L2A", "02.14", SMALL), coordinates, copies=True
     )
+
+
+@pytest.fixture(scope="session")
+def several_granules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A product with two granules in one folder, as they were until late 2016."""
+    folder = tmp_path_factory.mktemp("several")
+    first, other = (
+        write_product(folder, ProductSpec("L1C", "02.01", SMALL, tile), landscape)
+        for tile in ("T33UUB", "T33UVB")
+    )
+    granule = next((other / "GRANULE").iterdir())
+    shutil.copytree(granule, first / "GRANULE" / granule.name)
+    listed = re.search(r"<Granule .*</Granule>", (other / "MTD_MSIL1C.xml").read_text(), re.DOTALL)
+    assert listed
+    metadata = first / "MTD_MSIL1C.xml"
+    metadata.write_text(metadata.read_text().replace("</Granule_List>",
+                                                     f"{listed[0]}</Granule_List>"))  # fmt: skip
+    shutil.rmtree(other)
+    return first
 
 
 @pytest.fixture(scope="session")

@@ -256,6 +256,21 @@ def test_metadata_that_point_outside(safe: Path) -> None:
     assert Path(product.files["B02"]).is_relative_to(safe)
 
 
+@pytest.mark.parametrize("name", ["P.zip", "P.SAFE"])
+def test_what_may_not_be_read_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    path.mkdir() if name.endswith("SAFE") else path.touch()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    refused(path, rf"{name}: cannot be read \(Permission denied\)")
+
+
 def test_several_granules_must_be_chosen(safe: Path) -> None:
     """The message lists the tiles there are, for none and for a wrong choice."""
     granule = next((safe / "GRANULE").iterdir())

@@ -236,7 +236,7 @@ def test_clouds_of_the_products_own_mask_are_left_out(
 
 def test_clouds_without_a_mask_are_an_error(tmp_path: Path) -> None:
     safe = half_clouded("L1C", tmp_path)
-    with pytest.raises(ProductError, match="has no cloud mask"):
+    with pytest.raises(InputError, match="has no cloud mask"):
         cut_patches([safe], tmp_path / "out", PatchSettings(20, 16, 5, skip_clouds=True))
 
 
@@ -507,6 +507,15 @@ def refused(sources: list[Path], out: Path, words: str, **options: Any) -> None:
     assert not (out / "manifest.json").exists()
 
 
+def broken_stream(path: Path) -> Path:
+    """A compressed crop whose first array does not unpack."""
+    np.savez_compressed(path, **crop(16, 16))  # type: ignore[arg-type]
+    whole = path.read_bytes()
+    # Both the zip's own header and deflate's first block lie before.
+    path.write_bytes(whole[:2000] + bytes(2000) + whole[4000:])
+    return path
+
+
 def test_bad_sources_are_named(tmp_path: Path) -> None:
     """Every kind of unusable source is one line with the file's name and the cure."""
     good = write(tmp_path / "L2A_good.npz", crop(16, 16))
@@ -523,6 +532,10 @@ def test_bad_sources_are_named(tmp_path: Path) -> None:
     refused([tmp_path / "L2A_text.npz"], out, "L2A_text.npz: cannot be read as .npz")
     (tmp_path / "L2A_cut.npz").write_bytes(good.read_bytes()[:3000])
     refused([tmp_path / "L2A_cut.npz"], out, "L2A_cut.npz: cannot be read as .npz")
+    with (tmp_path / "L2A_npy.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    refused([tmp_path / "L2A_npy.npz"], out, "L2A_npy.npz: cannot be read as .npz")
+    refused([broken_stream(tmp_path / "L2A_z.npz")], out, "L2A_z.npz: cannot be read as .npz")
     no60 = write(tmp_path / "L2A_no60.npz", {k: v for k, v in crop(16, 16).items() if k != "b60"})
     refused([no60], out, "has no 60 m bands", settings=PatchSettings(60, 6, 4))
     wrong = crop(16, 16)
@@ -532,19 +545,92 @@ def test_bad_sources_are_named(tmp_path: Path) -> None:
     refused([write(tmp_path / "L2A_f.npz", floats)], out, "whole digital numbers")
     refused([good], out, "no cloud mask", settings=PatchSettings(20, 8, 4, skip_clouds=True))
     refused([tmp_path], out, "of different levels|and .* more like it")
+    (tmp_path / "index.csv").write_bytes("file,level,place\na.npz,L2A,Malm\xf6\n".encode("latin-1"))
+    refused([good], out, "index.csv: not an index of crops in UTF-8")
+    (tmp_path / "index.csv").write_text("name,level\na.npz,L2A\n")
+    refused([good], out, "index.csv: not an index of crops .*it has no column file")
 
 
 def test_unusable_sources_are_left_out_when_asked(tmp_path: Path) -> None:
     good = write(tmp_path / "L2A_good.npz", crop(16, 16))
     tiny = write(tmp_path / "L2A_tiny.npz", crop(2, 2))
     empty = write(tmp_path / "L2A_void.npz", {k: v * 0 for k, v in crop(16, 16).items()})
+    broken = broken_stream(tmp_path / "L2A_z.npz")
     said: list[str] = []
     patches = cut_patches(
-        [good, tiny, empty], tmp_path / "out", PatchSettings(20, 8, 4),
+        [good, tiny, empty, broken], tmp_path / "out", PatchSettings(20, 8, 4),
         CutOptions(skip_unusable=True), warn=said.append,
     )  # fmt: skip
     assert [scene.name for scene in patches.scenes] == ["L2A_good"]
-    assert len(said) == 2
+    assert len(said) == 3
+
+
+def test_scenes_without_a_cloud_mask_are_unusable_where_clouds_are_left_out(
+    tmp_path: Path,
+) -> None:
+    """Products and crops alike, told before anything is cut."""
+    hr = np.full((9, 72, 72), 2000, np.uint16)
+    masked = {"hr": hr, "lr": hr[:2], "scl": np.full((72, 72), 4, np.uint8)}
+    sources = [
+        write(tmp_path / "L2A_masked.npz", masked),
+        write(tmp_path / "L2A_plain.npz", crop(16, 16)),
+        half_clouded("L2A", tmp_path),
+    ]
+    settings, out = PatchSettings(60, 12, 4, skip_clouds=True), tmp_path / "out"
+    refused(sources, out, "no cloud mask.*and 1 more like it", settings=settings)
+    assert not out.exists()
+    said: list[str] = []
+    options = CutOptions(skip_unusable=True)
+    patches = cut_patches(sources, out, settings, options, warn=said.append)
+    assert [scene.name for scene in patches.scenes] == ["L2A_masked"]
+    assert len(said) == 2 and all("no cloud mask" in line for line in said)
+
+
+def test_damage_that_shows_late_is_left_out_when_asked(tmp_path: Path) -> None:
+    """A code stream that breaks off is found when its pixels are read."""
+    grid = Grid("EPSG:32633", 300000.0, 6200040.0, 480, 480)
+    safe = write_product(tmp_path, ProductSpec("L2A", "05.09", grid), landscape)
+    image = next(safe.rglob("*_B05_20m.jp2"))
+    whole = image.read_bytes()
+    image.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
+    sources = [safe, write(tmp_path / "L2A_good.npz", crop(48, 48))]
+    refused(sources, tmp_path / "out", "B05_20m.jp2")
+    said: list[str] = []
+    patches = cut_patches(
+        sources, tmp_path / "out", PatchSettings(20, 8, 4), CutOptions(skip_unusable=True),
+        warn=said.append,
+    )  # fmt: skip
+    assert [scene.name for scene in patches.scenes] == ["L2A_good"]
+    assert len(said) == 1 and "B05_20m.jp2" in said[0]
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_every_granule_of_a_product_is_a_scene(
+    several_granules: Path, tmp_path: Path, zipped: bool
+) -> None:
+    """Named after its tile; a granule's folder stands for that one alone."""
+    safe = several_granules
+    names = [open_product(safe, tile).name for tile in ("T33UUB", "T33UVB")]
+    granules = sorted((safe / "GRANULE").iterdir())
+    sources = [zip_product(safe, tmp_path / "several.zip")] if zipped else [safe]
+    for number, paths in enumerate((sources, granules)):
+        out = tmp_path / str(number)
+        patches = cut_patches(paths, out, PatchSettings(20, 8, 4))
+        assert [scene.name for scene in patches.scenes] == names
+        assert [scene.place for scene in patches.scenes] == ["T33UUB", "T33UVB"]
+    alone = cut_patches(granules[:1], tmp_path / "alone", PatchSettings(20, 8, 4))
+    assert [scene.name for scene in alone.scenes] == names[:1]
+
+
+def test_patches_are_not_put_into_a_product(tmp_path: Path) -> None:
+    """Whichever of its files stands for it."""
+    grid = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 240)
+    safe = write_product(tmp_path, ProductSpec("L2A", "05.09", grid), landscape)
+    before = sorted(safe.rglob("*"))
+    for source in (safe, safe / "MTD_MSIL2A.xml", next((safe / "GRANULE").iterdir())):
+        with pytest.raises(OutputError, match="write somewhere else"):
+            cut_patches([source], safe / "GRANULE" / "x", PatchSettings(20, 8, 4))
+    assert sorted(safe.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -554,7 +640,8 @@ def test_unusable_sources_are_left_out_when_asked(tmp_path: Path) -> None:
         ({"size": 7}, "multiple of 2"),
         ({"resolution": 60, "size": 32}, "multiple of 6"),
         ({"count": 0}, "1 or more"),
-        ({"sigma": -1.0}, "sigma"),
+        ({"sigma": -1.0}, "0 to less than 50"),
+        ({"sigma": 50.0}, "0 to less than 50"),
         ({"seed": -1}, "seed"),
     ],
 )
@@ -579,8 +666,20 @@ def test_damaged_sets_are_named(tmp_path: Path) -> None:
     manifest.write_text(json.dumps({**values, "format": 99}))
     with pytest.raises(InputError, match="newer version"):
         PatchSet(out)
-    manifest.write_text("{")
-    with pytest.raises(InputError, match="damaged"):
+    for text in ("{", json.dumps({**values, "format": "1"}), "[]"):
+        manifest.write_text(text)
+        with pytest.raises(InputError, match="damaged"):
+            PatchSet(out)
+    # A folder in its place stands for all that the system refuses to read.
+    array.unlink()
+    array.mkdir()
+    manifest.write_text(json.dumps(values))
+    with pytest.raises(InputError, match=r"x10\.npy: cannot be read \(Is a directory\)"):
+        _ = PatchSet(out).maps
+    manifest.unlink()
+    manifest.mkdir()
+    with pytest.raises(InputError, match=r"manifest\.json: cannot be read \(Is a directory\)"):
         PatchSet(out)
+    manifest.rmdir()
     with pytest.raises(InputError, match="no such file"):
         PatchSet(tmp_path)

@@ -15,7 +15,7 @@ import rasterio
 
 from s2_superres.bands import BANDS
 from s2_superres.grid import Grid
-from s2_superres.product import Product, open_product
+from s2_superres.product import Product, open_granules, open_product
 from s2_superres.synthetic import ProductSpec, coordinates, write_product, zip_product
 
 GRID = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)
@@ -24,6 +24,16 @@ GRID = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)
 def pixels(product: Product, band: str) -> np.ndarray:
     with rasterio.open(product.files[band]) as dataset:
         return dataset.read(1)
+
+
+@pytest.mark.parametrize("uri", ["../../evil.SAFE", "..\\evil.SAFE", "/tmp/.evil.SAFE"])
+def test_a_name_leads_to_no_other_folder(l1c: Path, tmp_path: Path, uri: str) -> None:
+    """Outputs are named by the product; its metadata may come from anywhere."""
+    safe = Path(shutil.copytree(l1c, tmp_path / l1c.name))
+    file = safe / "MTD_MSIL1C.xml"
+    text = re.sub(r"(<PRODUCT_URI>)[^<]*", lambda found: found[1] + uri, file.read_text())
+    file.write_text(text)
+    assert open_product(safe).name == "evil"
 
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
@@ -105,30 +115,18 @@ def test_offsets_are_taken_band_by_band(l1c: Path, tmp_path: Path) -> None:
     assert offsets.pop("B8A") == -900 and set(offsets.values()) == {-1000}
 
 
-def test_granule_is_chosen_by_tile(tmp_path: Path) -> None:
+def test_granule_is_chosen_by_tile(several_granules: Path) -> None:
     """Of several granules, the one whose tile is named is opened, with its own bands."""
-    safe = several_granules(tmp_path)
+    safe = several_granules
     for tile in ("T33UUB", "33UVB", "t33uvb"):
         product = open_product(safe, tile)
         assert product.tile == f"T{tile.upper().removeprefix('T')}"
+        assert product.name == f"{safe.stem}_{product.tile}"
         assert all(product.tile in file for file in product.files.values())
     inside = next(path for path in (safe / "GRANULE").iterdir() if "T33UVB" in path.name)
     assert open_product(inside).tile == "T33UVB"
-
-
-def several_granules(folder: Path) -> Path:
-    """A product with two granules in one folder, as they were until late 2016."""
-    first = write_product(folder, ProductSpec("L1C", "02.01", GRID, "T33UUB"), coordinates)
-    other = write_product(folder, ProductSpec("L1C", "02.01", GRID, "T33UVB"), coordinates)
-    granule = next((other / "GRANULE").iterdir())
-    shutil.copytree(granule, first / "GRANULE" / granule.name)
-    listed = re.search(r"<Granule .*</Granule>", (other / "MTD_MSIL1C.xml").read_text(), re.DOTALL)
-    assert listed
-    metadata = first / "MTD_MSIL1C.xml"
-    metadata.write_text(metadata.read_text().replace("</Granule_List>",
-                                                     f"{listed[0]}</Granule_List>"))  # fmt: skip
-    shutil.rmtree(other)
-    return first
+    assert [product.tile for product in open_granules(inside)] == ["T33UVB"]
+    assert [product.tile for product in open_granules(safe)] == ["T33UUB", "T33UVB"]
 
 
 def test_names_of_2015_are_understood(tmp_path: Path) -> None:

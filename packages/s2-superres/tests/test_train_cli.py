@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from s2_superres.checkpoints import load_checkpoint
+from s2_superres.cli import app
 from s2_superres.training import train
 from s2_superres.training_config import TrainingConfig
 from s2_superres.weights import load_weights
@@ -126,6 +129,76 @@ def test_killed_and_stopped_and_resumed_is_unbroken(data: Path, tmp_path: Path) 
     assert without_seconds[0] == without_seconds[1]
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_closed_terminal_stops_a_run_after_a_checkpoint(
+    data: Path, tmp_path: Path, ignored: bool
+) -> None:
+    """But not one that was started with nohup, which has the signal ignored."""
+    folder = tmp_path / "run"
+    program = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" if ignored else ""
+    process = subprocess.Popen(
+        arguments(program + SLOW, "train", "--data", data, "--out", folder, *options()),
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for((folder / "log.csv").exists, process)
+    process.send_signal(signal.SIGHUP)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == (0 if ignored else 130)
+    spec = load_weights(folder / "last.npz").spec.to_dict()
+    state, _ = load_checkpoint(folder / "checkpoint.npz", spec)
+    assert state.step == 24 if ignored else 4 <= state.step < 24
+    assert ignored or f"stopped by SIGHUP after step {state.step} of 24" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "steps", "epochs"),
+    [
+        (["--steps", "7"], 7, None),
+        (["--set", "steps=7"], 7, None),
+        (["--epochs", "3"], 20000, 3.0),
+        (["--steps", "7", "--set", "epochs=null"], 7, None),
+        (["--batch", "8"], 20000, 2.0),
+    ],
+)
+def test_steps_and_epochs_replace_each_other(
+    given: list[str], steps: int, epochs: float | None, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Whichever of them comes last, in a file or as an option."""
+    from s2_superres import training
+
+    (tmp_path / "epochs.toml").write_text("epochs = 2\n")
+    chosen: list[TrainingConfig] = []
+
+    def stop(config: TrainingConfig, *_: object, **__: object) -> None:
+        chosen.append(config)
+        raise training.TrainingStopped("seen")
+
+    monkeypatch.setattr(training, "train", stop)
+    words = ["train", "--out", str(tmp_path / "run"), "--config", str(tmp_path / "epochs.toml")]
+    assert CliRunner().invoke(app, [*words, *given]).exit_code == 130
+    assert (chosen[0].steps, chosen[0].epochs) == (steps, epochs)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--out", "run", "--resume", "--overwrite"],
+        ["train", "--out", "run", "--steps", "5", "--epochs", "2"],
+        ["train", "--out", "run", "--steps", "5", "--set", "epochs=2"],
+        ["patches", "x.npz", "--out", "p", "--size", "0"],
+        ["patches", "x.npz", "--out", "p", "--count", "0"],
+    ],
+)
+def test_wrong_usage_exits_with_2(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2 and list(tmp_path.iterdir()) == []
+
+
 def wait_for(condition: Any, process: subprocess.Popen[Any]) -> None:
     end = time.monotonic() + 240
     while not condition():
@@ -140,7 +213,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(data: Path, tmp_path: Path) -> No
     folder = tmp_path / "run"
     done = run("train", "--data", data, "--out", folder, "-q", *options(), program=FULL)
     assert done.returncode == 1
-    assert "checkpoint.npz: cannot write the checkpoint" in done.stderr
+    assert "checkpoint.npz: cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert not [path for path in folder.iterdir() if path.name.endswith(".part")]
     done = run("train", "--out", folder, "--resume", "-q", "--steps", 8)
@@ -168,10 +241,11 @@ def test_the_config_beside_the_weights_repeats_them(data: Path, tmp_path: Path) 
         (["train", "--out", "run"], "no patches to train on: name their folder with --data"),
         (["train", "--out", "run", "--data", "none"], "none/manifest.json: no such file"),
         (["train", "--out", "run", "--config", "none.toml"], "none.toml: cannot be read"),
+        (["train", "--out", "run", "--resume"], "run/config.json: cannot be read (No such file"),
         (["train", "--out", "run", "--set", "speed=9"], "unknown setting 'speed'"),
         (["train", "--out", "run", "--network", "u-net"], "choose one of compact, dsen2, vdsen2"),
-        (["patches", "none.npz", "--out", "p"], "none.npz: cannot be read as .npz"),
-        (["patches", "none.SAFE", "--out", "p"], "none.SAFE: no such file or folder"),
+        (["patches", "none.npz", "--out", "p"], "none.npz: cannot be read (No such file"),
+        (["patches", "none.SAFE", "--out", "p"], "none.SAFE: cannot be read (No such file"),
         (["patches", "x", "--out", "p", "--size", "7"], "patches of 7 pixels"),
         (["patches", "x", "--out", "p", "--resolution", "10"], "cut for 20 or 60 m"),
     ],

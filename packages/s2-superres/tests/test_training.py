@@ -298,6 +298,78 @@ def test_weights_to_start_from_are_taken_over(data: Path, tmp_path: Path) -> Non
     assert origin["sha256"] == load_weights(first.weights).sha256
 
 
+def test_a_resumed_run_needs_the_weights_it_started_from_no_more(
+    data: Path, tmp_path: Path
+) -> None:
+    """The checkpoint replaces them, and tells how they were made; an older one does not."""
+    start = Path(shutil.copy(train(tiny(data), tmp_path / "one").weights, tmp_path / "start.npz"))
+    config, run = tiny(data, init=str(start)), tmp_path / "two"
+    train(config, run)
+    origin = load_weights(run / "last.npz").metadata["init"]
+    shutil.copytree(run, tmp_path / "old")
+    older(tmp_path / "old" / "checkpoint.npz")
+    train(config.change({"steps": 12}), tmp_path / "old", resume=True)
+    start.unlink()
+    train(config.change({"steps": 12}), run, resume=True)
+    whole, old = load_weights(run / "last.npz"), load_weights(tmp_path / "old" / "last.npz")
+    assert whole.metadata["init"] == old.metadata["init"] == origin
+    for name, array in whole.arrays.items():
+        np.testing.assert_array_equal(old.arrays[name], array)
+
+
+def older(checkpoint: Path) -> None:
+    """Turn a checkpoint into one from before the origin was kept in it."""
+    with np.load(checkpoint) as file:
+        arrays: dict[str, Any] = {name: file[name] for name in file.files}
+    metadata = json.loads(str(arrays["metadata"]))
+    del metadata["state"]["origin"]
+    np.savez(checkpoint, **{**arrays, "metadata": np.array(json.dumps(metadata))})
+
+
+@pytest.mark.parametrize("name", ["best.npz", "last.npz", "config.json", "log.csv", "curve.png"])
+def test_no_file_of_a_run_is_replaced_unasked(data: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(OutputError, match=rf"holds {name} already; start again with --overwrite"):
+        train(tiny(data), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_run_may_start_again_from_its_own_weights(
+    data: Path, crops: Path, tmp_path: Path
+) -> None:
+    """They stay until there are others, so a run that ends before has lost nothing."""
+    run = tmp_path / "run"
+    train(tiny(data), run)
+    best = (run / "best.npz").read_bytes()
+    (run / "checkpoint.npz").write_bytes(b"damaged")
+    again = tiny(data, init=str(run / "best.npz"), seed=1)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(again, run, overwrite=True, report=stop)
+    assert (run / "best.npz").read_bytes() == best
+    assert not (run / "checkpoint.npz").exists() and not (run / "log.csv").exists()
+    train(again, run, overwrite=True)
+    assert load_weights(run / "best.npz").metadata["recipe"]["seed"] == 1
+    # Without places for validation no weights are the best.
+    alone = cut(crops, tmp_path / "alone", 20, 8, "L2A_hill")
+    assert train(tiny(alone), run, overwrite=True).weights == run / "last.npz"
+    assert not (run / "best.npz").exists()
+
+
+def test_a_run_does_not_go_back(data: Path, tmp_path: Path) -> None:
+    """Fewer steps than were taken are refused, and the settings stay as they were."""
+    run = tmp_path / "run"
+    train(tiny(data), run)
+    before = {path.name: path.read_bytes() for path in run.glob("*.*")}
+    with pytest.raises(TrainingError, match="has gone 8 steps already, and 4 are asked for"):
+        train(tiny(data, steps=4), run, resume=True)
+    assert {path.name: path.read_bytes() for path in run.glob("*.*")} == before
+
+
 def test_a_loss_that_is_no_number_stops_the_run(data: Path, tmp_path: Path) -> None:
     """The last good checkpoint stays, and the message says what to change."""
     run = tmp_path / "run"
@@ -317,7 +389,9 @@ def test_checkpoints_that_do_not_fit_are_refused(data: Path, tmp_path: Path) -> 
     with pytest.raises(TrainingError, match="no such checkpoint"):
         train(config, run, resume=True)
     train(config, run)
-    with pytest.raises(OutputError, match="holds a run already"):
+    with pytest.raises(
+        OutputError, match=r"holds checkpoint\.npz, .* already; go on with --resume"
+    ):
         train(config, run)
     with pytest.raises(TrainingError, match=r"another network .*features=8.*features=4"):
         train(tiny(data, features=4), run, resume=True)
@@ -330,6 +404,10 @@ def test_checkpoints_that_do_not_fit_are_refused(data: Path, tmp_path: Path) -> 
         with pytest.raises(TrainingError, match="not a training checkpoint, or damaged"):
             train(config, run, resume=True)
         assert checkpoint.read_bytes() == damage
+    checkpoint.unlink()
+    checkpoint.mkdir()
+    with pytest.raises(TrainingError, match=r"checkpoint\.npz: cannot be read \(Is a directory\)"):
+        train(config, run, resume=True)
 
 
 def test_data_that_do_not_fit_are_refused(crops: Path, data: Path, tmp_path: Path) -> None:

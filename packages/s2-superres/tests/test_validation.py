@@ -131,6 +131,14 @@ def test_a_crop_is_read_with_its_level_and_place(crop: Path) -> None:
     assert read_scene(crop, Selection(level="L1C")).level == "L1C"
 
 
+def test_granules_of_one_product_are_scenes_of_their_own(several_granules: Path) -> None:
+    granules = sorted((several_granules / "GRANULE").iterdir())
+    scenes = list(read_scenes(granules, Selection(side=60)))
+    assert [scene.facts["tile"] for scene in scenes] == ["T33UUB", "T33UVB"]
+    found = validate(scenes, [BICUBIC], Settings(resolutions=(20,), full_scale=False))
+    assert len(found.comparisons) == 2
+
+
 def test_no_data_and_saturated_pixels_become_nan(tmp_path: Path) -> None:
     b20 = arrays()["b20"]
     b20[1, 3, 4], b20[5, 6, 7] = 0, 65535
@@ -200,11 +208,21 @@ def test_damaged_and_unknown_sources_are_named(tmp_path: Path, crop: Path) -> No
     plain = tmp_path / "L1C_plain.npz"
     np.save(plain.open("wb"), np.zeros(3))
     unknown = write_crop(tmp_path / "somewhere.npz")
-    for path in (cut, text, plain, unknown, tmp_path / "L1C_missing.npz", tmp_path / "no.SAFE"):
+    broken = tmp_path / "L1C_stream.npz"
+    np.savez_compressed(broken, **arrays())
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:2000] + bytes(2000) + whole[4000:])
+    (tmp_path / "loop.SAFE").symlink_to(tmp_path / "loop.SAFE")
+    missing = [tmp_path / name for name in ("L1C_missing.npz", "no.SAFE", "loop.SAFE")]
+    for path in (cut, text, plain, broken, unknown, *missing):
         with pytest.raises(S2SuperresError, match=re.escape(path.name)):
             read_scene(path)
-    with pytest.raises(InputError, match="no such file"):
-        read_scenes([crop, tmp_path / "L1C_missing.npz"])
+    for path in missing:
+        with pytest.raises(InputError, match=f"{path.name}: cannot be read .*check the path"):
+            read_scenes([crop, path])
+    (tmp_path / "index.csv").write_bytes("file,place\nL1C_made_up.npz,Malm\xf6\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"index\.csv: not an index of crops in UTF-8"):
+        read_scene(crop)
     with pytest.raises(InputError, match="coordinates"):
         read_scene(crop, Selection(bounds=(0, 0, 1, 1)))
 
@@ -378,6 +396,24 @@ def test_files_of_one_name_are_one_method(tmp_path: Path) -> None:
     assert [m.name for m in unnamed] == ["best", "run2/best"]
 
 
+def test_no_two_methods_have_one_name(tmp_path: Path) -> None:
+    """Their rows could not be told apart, and their means would be mixed."""
+    for name in ("a.npz", "bicubic.npz", "x/run/best.npz", "y/run/best.npz", "best.npz"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        tiny_weights(tmp_path / name, 60)
+    a = tmp_path / "a.npz"
+    for weights, against, name in (
+        ([f"bicubic={a}"], ["bicubic"], "bicubic"),
+        ([str(tmp_path / "bicubic.npz")], ["bicubic"], "bicubic"),
+        ([f"a={a}", f"a unprojected={a}"], ["unprojected"], "a unprojected"),
+        ([str(tmp_path / f"{n}best.npz") for n in ("", "x/run/", "y/run/")], [], "run/best"),
+    ):
+        with pytest.raises(S2SuperresError, match=f"'{name}'.*NAME=FILE"):
+            choose_methods(weights=weights, against=against)
+    methods = choose_methods(weights=[f"bicubic={a}"], against=[])
+    assert [m.name for m in methods] == ["bicubic"]
+
+
 def test_a_path_that_looks_like_a_name_is_a_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,6 +426,12 @@ def test_weights_that_do_not_serve_are_named(tmp_path: Path) -> None:
     path = tiny_weights(tmp_path / "sixty.npz", 60)
     with pytest.raises(WeightsError, match=r"sixty\.npz: sharpens 60 m bands, not 20 m"):
         choose_methods(resolutions=(20,), weights=[str(path)])
+    with np.load(path) as file:
+        stored = dict(file)
+    metadata = {**json.loads(str(stored["metadata"])), "format": "1"}
+    np.savez(tmp_path / "odd.npz", **{**stored, "metadata": np.array(json.dumps(metadata))})
+    with pytest.raises(WeightsError, match=r"odd\.npz: not a weights file"):
+        choose_methods(weights=[str(tmp_path / "odd.npz")])
     with pytest.raises(WeightsError, match="other weights for 60 m"):
         choose_methods(weights=[f"a={path}", f"a={path}"])
     with pytest.raises(WeightsError, match="missing"):

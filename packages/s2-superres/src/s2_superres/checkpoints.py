@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,10 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres.errors import OutputError, TrainingError
+from s2_superres.errors import TrainingError
+from s2_superres.npz import read_npz
+from s2_superres.whole_files import whole_file
 
 _KIND = "s2-superres training checkpoint"
 _FORMAT = 1
+#: What to do when a file of a run cannot be written.
+AFTER_ROOM = "the last checkpoint is kept, so free some space and go on with --resume"
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -44,6 +46,8 @@ class State:
         Time trained, over all runs.
     history : list of dict
         Rows of the log.
+    origin : dict or None
+        How the weights that it started from were made; None if an older version wrote this.
     """
 
     step: int = 0
@@ -56,6 +60,7 @@ class State:
     loss_count: int = 0
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
+    origin: dict[str, Any] | None = None
 
 
 def save_checkpoint(path: Path, spec: Mapping[str, Any], state: State, arrays: Arrays) -> None:
@@ -67,18 +72,8 @@ def save_checkpoint(path: Path, spec: Mapping[str, Any], state: State, arrays: A
         If it cannot be written; the one before is kept.
     """
     text = json.dumps({"kind": _KIND, "format": _FORMAT, "spec": spec, "state": asdict(state)})
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, metadata=np.array(text), **arrays)  # type: ignore[arg-type]
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot write the checkpoint ({error.strerror or error}); the one before is "
-            "kept, so free some space and go on with --resume"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path, AFTER_ROOM) as file:
+        np.savez(file, metadata=np.array(text), **arrays)  # type: ignore[arg-type]
 
 
 def load_checkpoint(path: Path, spec: Mapping[str, Any]) -> tuple[State, dict[str, NDArray[Any]]]:
@@ -90,23 +85,26 @@ def load_checkpoint(path: Path, spec: Mapping[str, Any]) -> tuple[State, dict[st
         If there is none, it is damaged, or another network's.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            metadata = json.loads(str(file["metadata"]))
-            if metadata["kind"] != _KIND:
-                raise ValueError("of another kind")
-            arrays = {name: file[name] for name in file.files if name != "metadata"}
-        version, found = metadata["format"], metadata["spec"]
-        state = State(**metadata["state"]) if version <= _FORMAT else State()
+        arrays = read_npz(path)
+        metadata = json.loads(str(arrays.pop("metadata")))
+        if metadata["kind"] != _KIND:
+            raise ValueError("of another kind")
+        newer, found = metadata["format"] > _FORMAT, metadata["spec"]
+        state = State() if newer else State(**metadata["state"])
     except FileNotFoundError:
         raise TrainingError(
             f"{path}: no such checkpoint; leave --resume out to start from the beginning"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: cannot be read ({error.strerror or error}); check its permissions"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
         raise TrainingError(
             f"{path}: not a training checkpoint, or damaged ({error}); start again with "
             "--overwrite, from best.npz or last.npz with --init if they are good"
         ) from None
-    if version > _FORMAT:
+    if newer:
         raise TrainingError(f"{path}: written by a newer version; update s2-superres")
     if found != dict(spec):
         raise TrainingError(

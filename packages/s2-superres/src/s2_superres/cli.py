@@ -279,8 +279,9 @@ def patches(
         list[Path],
         typer.Argument(
             metavar="SOURCE...",
-            help="Products, .npz crops, or folders of crops.",
+            help="Products with all their granules, .npz crops, or folders of crops.",
             show_default=False,
+            readable=False,  # Ours to say, in a line.
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to put the patches.")],
@@ -289,12 +290,14 @@ def patches(
     ] = 20,
     size: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", help="Side of a patch.", show_default="32, 96 for 60 m"),
+        typer.Option(
+            metavar="PIXELS", help="Side of a patch.", show_default="32, 96 for 60 m", min=1
+        ),
     ] = None,
     count: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Most patches per scene.", show_default="8000, 500 for 60 m"
+            metavar="N", help="Most patches per scene.", show_default="8000, 500 for 60 m", min=1
         ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of what is drawn at random.")] = 0,
@@ -346,14 +349,11 @@ def patches(
     from s2_superres.patchset import PatchSettings
     from s2_superres.training_log import RowProgress
 
-    settings = PatchSettings(
-        resolution,
-        size or (32 if resolution == 20 else 96),
-        count or (8000 if resolution == 20 else 500),
-        seed,
-        sigma,
-        skip_clouds,
-    )
+    if size is None:
+        size = 32 if resolution == 20 else 96
+    if count is None:
+        count = 8000 if resolution == 20 else 500
+    settings = PatchSettings(resolution, size, count, seed, sigma, skip_clouds)
     if teacher and sigma is not None:
         raise typer.BadParameter("--sigma: with --teacher nothing is degraded")
     options = CutOptions(
@@ -382,7 +382,8 @@ def train(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Settings as JSON or TOML, such as another run's config.json; options go before.",
+            help="Settings as JSON or TOML, such as another run's config.json; options replace "
+            "them.",
             show_default=False,
         ),
     ] = None,
@@ -393,7 +394,10 @@ def train(
     resolution: Annotated[int | None, typer.Option(metavar="20|60", show_default="20")] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", show_default="20000")] = None,
     epochs: Annotated[
-        float | None, typer.Option(metavar="N", help="Instead of --steps.", show_default=False)
+        float | None,
+        typer.Option(
+            metavar="N", help="Passes over the patches, instead of --steps.", show_default=False
+        ),
     ] = None,
     batch: Annotated[
         int | None, typer.Option(metavar="N", help="Patches per step.", show_default="4")
@@ -439,15 +443,22 @@ def train(
         bool, typer.Option("--resume", help="Go on from the checkpoint in RUN.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Start again in a folder that holds a run.")
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Start again in a folder that holds a run; its weights stay until the first "
+            "validation.",
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ) -> None:
     """Train a network on patches."""
     from s2_superres.training_config import TrainingConfig, parse_settings, read_config
 
+    if resume and overwrite:
+        raise typer.BadParameter("--resume and --overwrite: go on, or start again")
     chosen = TrainingConfig()
-    if resume and (out / "config.json").exists():
+    if resume:
         chosen = chosen.change(read_config(out / "config.json"))
     if config is not None:
         chosen = chosen.change(read_config(config))
@@ -467,8 +478,11 @@ def train(
         "seed": seed,
         "mixed_levels": mixed_levels,
     }
-    chosen = chosen.change({name: value for name, value in given.items() if value is not None})
-    chosen = chosen.change(parse_settings(settings or []))
+    given = {name: value for name, value in given.items() if value is not None}
+    given |= parse_settings(settings or [])
+    if given.get("steps") is not None and given.get("epochs") is not None:
+        raise typer.BadParameter("--steps and --epochs: give one of them")
+    chosen = chosen.change(given)
 
     from s2_superres.errors import TrainingStopped
     from s2_superres.training import train as run_training
@@ -488,11 +502,12 @@ def train(
 @app.command()
 def validate(
     sources: Annotated[
-        list[str],
+        list[Path],
         typer.Argument(
             metavar="SOURCE...",
             help="Products, or .npz files with the arrays b10, b20 and b60.",
             show_default=False,
+            readable=False,
         ),
     ],
     resolution: Annotated[str, typer.Option(metavar="20|60|all", help="Bands to restore.")] = "all",
@@ -624,19 +639,19 @@ def validate(
                 )
 
     from s2_superres.methods import RESOLUTIONS, choose_methods
-    from s2_superres.outputs import check_output
+    from s2_superres.outputs import check_output, protect_inputs
     from s2_superres.progress import StatusLine
-    from s2_superres.scenes import Selection, read_scenes
-    from s2_superres.textfiles import write_text
+    from s2_superres.scenes import Selection, find_input, read_scenes
     from s2_superres.validation import Settings
     from s2_superres.validation import validate as score
     from s2_superres.validation_report import html_report
     from s2_superres.validation_table import table
+    from s2_superres.whole_files import write_text
 
     as_json = None if json_file in (None, "-") else Path(str(json_file))
-    for path in (as_json, report):
-        if path is not None:
-            check_output(path, overwrite=overwrite)
+    outputs = [path for path in (as_json, report) if path is not None]
+    for path in outputs:
+        check_output(path, overwrite=overwrite)
     resolutions = RESOLUTIONS if resolution == "all" else (int(resolution),)
     methods = choose_methods(
         resolutions=resolutions,
@@ -645,6 +660,8 @@ def validate(
         against=against or ["bicubic"],
         consistent=consistent,
     )
+    files = {network.path for method in methods for network in method.networks.values()}
+    protect_inputs(outputs, [*map(find_input, sources), *filter(None, files)])
     settings = Settings(
         resolutions=resolutions,
         required=resolution != "all",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from s2_superres.containers import Container
 from s2_superres.errors import ProductError
 from s2_superres.layout import locate
 from s2_superres.product import Product
@@ -43,23 +44,33 @@ def cloud_mask(product: Product, resolution: int) -> NDArray[np.bool_]:
     ProductError
         If the product has no such mask, or it cannot be read.
     """
+    container, name = find_mask(product)
+    shape = (product.grid.rows * 10 // resolution, product.grid.cols * 10 // resolution)
+    where = container.where(name)
+    if _POLYGONS.search(name):
+        return _rasterize(container.read(name), product, resolution, shape, where)
+    classes = _read(container.gdal_path(name))
+    # Of the raster of classes, opaque clouds and cirrus are the first two bands, snow the third.
+    clouds = np.isin(classes[:1], SCL_CLOUDS) if _SCL.search(name) else classes[:2] > 0
+    return _resample(np.asarray(clouds.any(axis=0)), shape, where)
+
+
+def find_mask(product: Product) -> tuple[Container, str]:
+    """Return the file that tells where a product has clouds, and what it lies in.
+
+    Raises
+    ------
+    ProductError
+        If the product has none.
+    """
     container, _ = locate(Path(product.path))
     granule = _granule(product)
     names = sorted(name for name in container.names if f"/{name}".startswith(f"/{granule}"))
-    shape = (product.grid.rows * 10 // resolution, product.grid.cols * 10 // resolution)
-    for pattern in (_SCL, _CLASSES) if product.level == "L2A" else (_CLASSES,):
+    kinds = (_CLASSES, _POLYGONS) if product.level == "L1C" else (_SCL, _CLASSES, _POLYGONS)
+    for kind in kinds:
         for name in names:
-            if pattern.search(name):
-                classes = _read(container.gdal_path(name))
-                # Opaque clouds and cirrus are the first two bands, snow the third.
-                listed = classes[:1] if pattern is _SCL else classes[:2]
-                clouds = np.isin(listed, SCL_CLOUDS) if pattern is _SCL else listed > 0
-                return _resample(np.asarray(clouds.any(axis=0)), shape, container.where(name))
-    for name in names:
-        if _POLYGONS.search(name):
-            return _rasterize(
-                container.read(name), product, resolution, shape, container.where(name)
-            )
+            if kind.search(name):
+                return container, name
     raise ProductError(
         f"{product.path}: has no cloud mask (SCL, MSK_CLASSI or MSK_CLOUDS); "
         "leave --skip-clouds out, or download the complete product"

@@ -45,7 +45,7 @@ def degradation_taps(ratio: int, sigma: float | None = None) -> tuple[float, ...
         raise InputError(f"degradation ratio {ratio}: give a whole number of 2 or more")
     sigma = 1 / ratio if sigma is None else sigma
     if not 0 <= sigma < 50:
-        raise InputError(f"point spread sigma {sigma}: give 0 or more fine pixels")
+        raise InputError(f"point spread sigma {sigma}: give 0 to less than 50 fine pixels")
     radius = int(4 * sigma + 0.5)
     offsets = np.arange(-radius, radius + 1)
     gauss = np.exp(-0.5 * (offsets / sigma) ** 2) if radius else np.ones(1)

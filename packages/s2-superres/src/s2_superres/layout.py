@@ -46,6 +46,15 @@ class Granule:
 
 def locate(path: Path) -> tuple[Container, str]:
     """Return where the files lie, and which of them the user pointed at ("" for all)."""
+    try:
+        return _locate(path)
+    except OSError as error:
+        raise ProductError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions"
+        ) from None
+
+
+def _locate(path: Path) -> tuple[Container, str]:
     if not path.exists():
         raise ProductError(f"{path}: no such file or folder; {_EXPECTED}")
     if path.is_file() and path.suffix.lower() == ".xml":
@@ -116,8 +125,8 @@ def granule_of(inside: str) -> str | None:
     return parts[1] if len(parts) > 1 and parts[0] == "GRANULE" else None
 
 
-def find_granule(container: Container, base: str, root: Document, wanted: str | None) -> Granule:
-    """Choose the granule, from the metadata and the folders there are."""
+def find_granules(container: Container, base: str, root: Document) -> list[Granule]:
+    """Find the granules, from the metadata and the folders there are."""
     below = posixpath.join(base, "GRANULE") + "/"
     folders = sorted({
         name[len(below):].split("/")[0]
@@ -136,6 +145,11 @@ def find_granule(container: Container, base: str, root: Document, wanted: str | 
         granules = [Granule(name, posixpath.join(below, name), ()) for name in folders]
     if not granules:
         raise ProductError(f"{container.label}: has no granule; the product is not complete")
+    return granules
+
+
+def choose_granule(label: str, granules: list[Granule], wanted: str | None) -> Granule:
+    """Choose the granule of a tile or a name, or the only one."""
     if wanted is not None:
         key = wanted.upper().removeprefix("T")
         chosen = [
@@ -150,9 +164,9 @@ def find_granule(container: Container, base: str, root: Document, wanted: str | 
         return chosen[0]
     names = ", ".join(sorted(granule.tile or granule.identifier for granule in granules))
     if not chosen:
-        raise ProductError(f"{container.label}: has no granule {wanted}; it has {names}")
+        raise ProductError(f"{label}: has no granule {wanted}; it has {names}")
     raise ProductError(
-        f"{container.label}: holds {len(granules)} granules ({names}); choose one with --granule"
+        f"{label}: holds {len(granules)} granules ({names}); choose one with --granule"
     )
 
 

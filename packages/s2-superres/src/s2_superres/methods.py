@@ -135,6 +135,13 @@ def choose_methods(
         found += [_unprojected(method) for method in found if _projects(method)]
     if "bicubic" in against:
         found.insert(0, Method("bicubic"))
+    names = [method.name for method in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"two methods would be called {name!r}; give the weights another name with "
+                "--weights NAME=FILE"
+            )
     return tuple(found)
 
 
@@ -161,16 +168,16 @@ def _add_file(methods: dict[str, Method], text: str, consistent: bool) -> None:
         (resolution, one): Network(resolution, one, "file", str(file), consistent)
         for one in ((level,) if level else LEVELS)
     }
-    name = given or file.stem
-    if name in methods and set(added) & set(methods[name].networks):
-        if given:
-            raise WeightsError(
-                f"{path}: {name!r} has other weights for {resolution} m already; "
-                "give it another name"
-            )
-        name = f"{file.parent.name}/{file.stem}"
-    known = methods[name].networks if name in methods else {}
-    methods[name] = Method(name, {**known, **added})
+    choices = [given] if given else [file.stem, f"{file.parent.name}/{file.stem}"]
+    for name in choices:
+        known = methods[name].networks if name in methods else {}
+        if not added.keys() & known.keys():
+            methods[name] = Method(name, {**known, **added})
+            return
+    raise WeightsError(
+        f"{path}: {choices[-1]!r} has other weights for {resolution} m already; give it another "
+        "name with --weights NAME=FILE"
+    )
 
 
 def _projects(method: Method) -> bool:

@@ -13,7 +13,6 @@ import hashlib
 import heapq
 import json
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -23,7 +22,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres.errors import InputError, OutputError
+from s2_superres.errors import InputError, OutputError, ProductError
+from s2_superres.outputs import protect_inputs
 from s2_superres.patchset import (
     DTYPE,
     MANIFEST,
@@ -42,6 +42,7 @@ from s2_superres.training_scenes import (
     open_scenes,
     read_degraded,
 )
+from s2_superres.whole_files import write_text
 
 #: Rows that are degraded at a time, in target pixels: bounds the memory for 10 m bands.
 _CHUNK = 24
@@ -51,6 +52,10 @@ _STRIP = 3
 _TAUGHT_STRIP = 8
 #: Candidates per patch asked for, so that enough are left after gaps and clouds.
 _SPARE = 2
+
+_AFTER_ROOM = (
+    "scenes that were cut whole are kept, so free some space and run the same command again"
+)
 
 #: ``(rows done, rows in all)``, in target pixels.
 Progress = Callable[[int, int], None]
@@ -182,6 +187,7 @@ def cut_patches(
     if teachers:
         settings = replace(settings, teachers=teachers.label)
     scenes = _usable(sources, settings, options, teachers, warn)
+    protect_inputs([folder], [scene.path for scene in scenes])
     facts = [scene.facts for scene in scenes]
     _check_levels(facts, options.mixed_levels)
     _check_stand_ins(facts)
@@ -193,35 +199,40 @@ def cut_patches(
     total, done = sum(scene.facts.shape[0] for scene in scenes), 0
     written: list[PatchScene] = []
     for scene in scenes:
-        base = done
-        count = _finished(folder, scene.facts, settings)
-        if count is None:
-            count = _cut_whole_scene(
-                scene,
-                settings,
-                folder,
-                lambda rows, base=base: progress(base + rows, total) if progress else None,  # type: ignore[misc]
-            )
-        done += scene.facts.shape[0]
+        fact, base = scene.facts, done
+        try:
+            count = _finished(folder, fact, settings)
+            if count is None:
+                count = _cut_whole_scene(
+                    scene,
+                    settings,
+                    folder,
+                    lambda rows, base=base: progress(base + rows, total) if progress else None,  # type: ignore[misc]
+                )
+            if count == 0:
+                raise InputError(
+                    f"{fact.source}: has no patch of {settings.size} x {settings.size} pixels "
+                    f"without a gap{' or cloud' if settings.skip_clouds else ''}; leave it out, "
+                    "or add --skip-unusable"
+                )
+        except (InputError, ProductError) as error:
+            # Some damage shows only when the pixels are read.
+            if not options.skip_unusable:
+                raise
+            warn(f"left out: {error}")
+            count = 0
+        done += fact.shape[0]
         if progress:
             progress(done, total)
-        if count == 0:
-            reason = (
-                f"{scene.facts.source}: has no patch of {settings.size} x {settings.size} pixels "
-                "without a gap" + (" or cloud" if settings.skip_clouds else "")
-            )
-            if not options.skip_unusable:
-                raise InputError(f"{reason}; leave it out, or add --skip-unusable")
-            warn(f"{reason}: left out")
+        if not count:
             continue
-        fact = scene.facts
         written.append(
             PatchScene(fact.name, fact.place, fact.level, sides[fact.place], fact.offset,
                        fact.source, count)
         )  # fmt: skip
     if not written:
         raise InputError("none of the sources gave a patch: check them, or take a smaller --size")
-    _write_text(folder / MANIFEST, manifest_text(settings, written))
+    write_text(folder / MANIFEST, manifest_text(settings, written), _AFTER_ROOM)
     return PatchSet(folder)
 
 
@@ -239,7 +250,9 @@ def _usable(
     for each in found:
         try:
             scene = TaughtScene(each, teachers) if teachers else each
-        except InputError as error:
+            if settings.skip_clouds:
+                scene.require_clouds()
+        except (InputError, ProductError) as error:
             reasons.append(str(error))
             continue
         rows, cols = scene.facts.shape
@@ -527,22 +540,11 @@ def _write_shuffled(
             file.write(raw.read(size))
 
 
-def _write_text(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with _complaints(path):
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
 def _complaints(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); scenes that were cut whole "
-            "are kept, so free some space and run the same command again"
+            f"{path}: cannot be written ({error.strerror or error}); {_AFTER_ROOM}"
         ) from None

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from s2_superres.degradation import degradation_taps
 from s2_superres.errors import InputError
 from s2_superres.training_scenes import input_resolutions
 
@@ -67,8 +68,7 @@ class PatchSettings:
             raise InputError(f"{self.count} patches per scene: take 1 or more")
         if self.seed < 0:
             raise InputError(f"seed {self.seed}: take 0 or more")
-        if self.sigma is not None and not 0 <= self.sigma < 50:
-            raise InputError(f"point spread sigma {self.sigma}: give 0 to 50 fine pixels")
+        degradation_taps(self.ratio, self.sigma)
 
     @property
     def ratio(self) -> int:
@@ -127,20 +127,22 @@ class PatchSet:
         path = self.folder / MANIFEST
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
-            version = manifest["format"]
-            settings, scenes = manifest["settings"], manifest["scenes"]
-            self.settings = PatchSettings(**settings)
-            self.scenes = tuple(PatchScene(**scene) for scene in scenes)
+            newer = manifest["format"] > _FORMAT
+            if not newer:
+                self.settings = PatchSettings(**manifest["settings"])
+                self.scenes = tuple(PatchScene(**scene) for scene in manifest["scenes"])
         except FileNotFoundError:
             raise InputError(
                 f"{path}: no such file; cut patches with `s2-superres patches`, or run it again "
                 "if it did not finish"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: not a manifest of patches, or damaged ({error}); cut them again"
             ) from None
-        if version > _FORMAT:
+        if newer:
             raise InputError(f"{path}: written by a newer version; update s2-superres")
 
     @cached_property
@@ -164,10 +166,13 @@ class PatchSet:
             path = self.folder / scene.name / f"{name}.npy"
             try:
                 array = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
+            except (FileNotFoundError, ValueError, EOFError) as error:
+                reason = getattr(error, "strerror", None) or error
                 raise InputError(
-                    f"{path}: cannot be read ({error}); cut the patches again"
+                    f"{path}: cannot be read ({reason}); cut the patches again"
                 ) from None
+            except OSError as error:
+                raise _unreadable(path, error) from None
             if array.shape != (scene.count, *shape) or array.dtype != DTYPE:
                 raise InputError(
                     f"{path}: holds {array.dtype} of {array.shape}, the manifest tells of "
@@ -180,6 +185,12 @@ class PatchSet:
         """Return the inputs and the target of one patch, (rows, cols, bands) each."""
         maps = self.maps[scene.name]
         return [maps[name][index] for name in self.settings.arrays]
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path}: cannot be read ({error.strerror or error}); check its permissions and the disk"
+    )
 
 
 def manifest_text(settings: PatchSettings, scenes: list[PatchScene]) -> str:

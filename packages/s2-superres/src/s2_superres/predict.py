@@ -25,10 +25,12 @@ from s2_superres.errors import InputError
 from s2_superres.grid import Area, Bounds, Grid
 from s2_superres.outputs import check_output, protect_inputs
 from s2_superres.pipeline import overlap
+from s2_superres.png import encode_png
 from s2_superres.product import Product, open_product
 from s2_superres.radiometry import Radiometry
 from s2_superres.reading import GDAL_CACHE, ProductReader
 from s2_superres.selection import NONE, WeightsFiles, choose_networks
+from s2_superres.whole_files import whole_file
 from s2_superres.windows import Plan, Window, plan
 from s2_superres.writing import Format, Layer, RasterSpec, RasterWriter
 
@@ -596,7 +598,8 @@ def draw_quicklook(run: Prepared, summary: Summary, path: str | Path) -> None:
         pictures.read_square(summary.output, inside, tuple(b.name for b in red_green_blue)),
         run.product.nodata,
     )
-    pictures.write_png(Path(path), image)
+    with whole_file(Path(path)) as file:
+        file.write(encode_png(image))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from s2_superres import layout, metadata
 from s2_superres.bands import BANDS, Band
+from s2_superres.containers import Container
 from s2_superres.errors import ProductError
 from s2_superres.grid import PIXEL, UNIT, Grid
 from s2_superres.metadata import Document, Level
@@ -30,7 +31,7 @@ class Product:
     path : str
         What was opened: the ``.SAFE`` folder or the zip.
     name : str
-        The product's id, without ``.SAFE``.
+        The product's id, without ``.SAFE``; where it holds several granules, with the tile.
     level : str
         ``L1C`` (top of the atmosphere) or ``L2A`` (bottom).
     baseline : str
@@ -121,27 +122,74 @@ def open_product(path: str | Path, granule: str | None = None) -> Product:
         If there is no such file, it is no product, it is damaged, or it holds
         several granules and none was chosen.
     """
-    try:
-        container, inside = layout.locate(Path(path))
-    except OSError as error:
-        raise ProductError(f"{path}: cannot be read ({error.strerror})") from None
+    found = _find(path)
+    wanted = granule or found.pointed_at
+    return _open(found, layout.choose_granule(found.container.label, found.granules, wanted))
+
+
+def open_granules(path: str | Path) -> list[Product]:
+    """Open every granule of a product as a product of its own.
+
+    Parameters
+    ----------
+    path : path
+        As for `open_product`; a path in a granule stands for that one alone.
+
+    Returns
+    -------
+    list of Product
+        One, but for products before the end of 2016.
+
+    Raises
+    ------
+    ProductError
+        If there is no such file, it is no product, or it is damaged.
+    """
+    found = _find(path)
+    if found.pointed_at is not None:
+        return [open_product(path)]
+    return [_open(found, granule) for granule in found.granules]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A product's metadata and granules, and which of them the user pointed at."""
+
+    container: Container
+    base: str
+    root: Document
+    granules: list[layout.Granule]
+    pointed_at: str | None
+
+
+def _find(path: str | Path) -> _Found:
+    container, inside = layout.locate(Path(path))
     described = layout.product_file(container, inside)
     root = Document(container, described)
     base = posixpath.dirname(described)
-    chosen = layout.find_granule(container, base, root, granule or layout.granule_of(inside))
-    tile_file = layout.tile_file(container, chosen.folder)
+    granules = layout.find_granules(container, base, root)
+    return _Found(container, base, root, granules, layout.granule_of(inside))
+
+
+def _open(found: _Found, granule: layout.Granule) -> Product:
+    container, base, root = found.container, found.base, found.root
+    tile_file = layout.tile_file(container, granule.folder)
     tile = Document(container, tile_file) if tile_file else None
     level = metadata.product_level(root)
     baseline = root.text("PROCESSING_BASELINE")
-    files, missing = layout.band_files(container, base, chosen, level)
+    files, missing = layout.band_files(container, base, granule, level)
     name = root.text("PRODUCT_URI_2A" if level == "L2A" else "PRODUCT_URI", "PRODUCT_URI",
                      default=posixpath.basename(base) or Path(container.label).stem)  # fmt: skip
+    # Outputs are named by it: nothing that leads to another folder.
+    name = posixpath.basename(name.replace("\\", "/")).lstrip(".")
+    name = name.removesuffix(".SAFE").removesuffix(".zip")
+    tile_name = _tile_name(tile, granule, name)
     return Product(
         path=container.label,
-        name=name.removesuffix(".SAFE").removesuffix(".zip"),
+        name=f"{name}_{tile_name}" if len(found.granules) > 1 else name,
         level=level,
         baseline=baseline,
-        tile=_tile_name(tile, chosen, name),
+        tile=tile_name,
         acquired=metadata.acquisition_time(root),
         spacecraft=root.text("SPACECRAFT_NAME", default="Sentinel-2"),
         orbit=int(root.number("SENSING_ORBIT_NUMBER", default=0)),

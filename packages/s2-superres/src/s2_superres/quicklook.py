@@ -7,8 +7,6 @@ bands that were sharpened, before and after.
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.bands import B02, B03, B04, B05, B8A, B12, BANDS, Band
-from s2_superres.errors import OutputError
 from s2_superres.grid import Area
 from s2_superres.mosaic import repeat
 
@@ -92,36 +89,6 @@ def _stretched(image: NDArray[Any], reference: NDArray[Any], nodata: float) -> N
         plane[...] = np.rint(255 * np.clip(share, 0, 1) ** 0.8)
         plane[band == nodata] = 0
     return out
-
-
-def write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write an image ``(3, rows, cols)``; it appears whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder,
-            warnings.catch_warnings(),
-        ):
-            partial = Path(folder) / "quicklook.png"
-            count, rows, cols = image.shape
-            # A picture has no place on Earth, and need not warn of it.
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(
-                partial, "w", driver="PNG", width=cols, height=rows, count=count, dtype="uint8"
-            ) as dataset:
-                dataset.write(image)
-            partial.replace(path)
-    except (OSError, RasterioError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"{path}: cannot write the quicklook ({reason})") from None
 
 
 def read_square(path: Path, square: Area, names: tuple[str, ...]) -> NDArray[np.uint16]:

@@ -8,8 +8,6 @@ data and 65535 saturated.
 
 from __future__ import annotations
 
-import csv
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +18,10 @@ from numpy.typing import NDArray
 
 from s2_superres.arrays import LEVELS, check_arrays
 from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M, BY_RESOLUTION
+from s2_superres.crops import check_source, is_crop, read_crop, read_index
 from s2_superres.errors import InputError
 from s2_superres.grid import UNIT, Area, Bounds
+from s2_superres.layout import locate
 from s2_superres.product import Product, open_product
 
 NODATA, SATURATED = 0, 65535
@@ -102,14 +102,25 @@ def read_scenes(
 
     Raises
     ------
-    InputError
+    InputError, ProductError
         At once, naming the first that is not there; later as `read_scene`.
     """
     paths = [Path(source) for source in sources]
     for path in paths:
-        if not path.exists():
-            raise InputError(f"{path}: no such file or folder; check the path")
+        find_input(path)
     return (read_scene(path, selection) for path in paths)
+
+
+def find_input(source: Path) -> Path:
+    """Return what a source lies in: an array file, or a product's folder or zip.
+
+    Raises
+    ------
+    InputError, ProductError
+        If it is not there, or neither.
+    """
+    check_source(source)
+    return source if is_crop(source) else Path(locate(source)[0].label)
 
 
 def read_scene(source: Path, selection: Selection | None = None) -> Scene:
@@ -121,7 +132,7 @@ def read_scene(source: Path, selection: Selection | None = None) -> Scene:
         If the source cannot be read, or has no such part.
     """
     selection = selection or Selection()
-    if source.suffix.lower() == ".npz":
+    if is_crop(source):
         return _read_arrays(source, selection)
     return _read_product(open_product(source, selection.granule), selection)
 
@@ -162,20 +173,15 @@ def _read_arrays(path: Path, selection: Selection) -> Scene:
         raise InputError(
             f"{path}: arrays have no coordinates; --bbox and --bounds are for products"
         )
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = {key: archive[key] for key in ("b10", "b20", "b60") if key in archive.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or "not an .npz of NumPy, or cut off"
-        raise InputError(f"{path}: cannot be read ({reason})") from error
+    found = read_crop(path)
     if not {"b10", "b20"} <= set(found):
         raise InputError(f"{path}: holds no b10 and b20; see the documentation of `validate`")
     try:
         whole = check_arrays(found["b10"], found["b20"], found.get("b60"))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    facts = _indexed(path)
-    level = selection.level or facts.pop("level", None) or path.name[:3]
+    indexed = read_index(path.parent).get(path.name, {})
+    level = selection.level or indexed.get("level") or path.name[:3]
     if level not in LEVELS:
         raise InputError(
             f"{path}: its level is not known; name it L1C_... or L2A_..., or give --level"
@@ -186,19 +192,8 @@ def _read_arrays(path: Path, selection: Selection) -> Scene:
         ratio = resolution // 10
         dn = whole.read(resolution, *(value // ratio for value in area))
         arrays[resolution] = _without_offset(dn, [0.0] * len(dn), NODATA, SATURATED)
+    facts = {name: indexed[name] for name in _FACTS if indexed.get(name)}
     return Scene(path.stem, str(path), level, arrays, facts, note)
-
-
-def _indexed(path: Path) -> dict[str, str]:
-    """Look an array file up in the ``index.csv`` beside it."""
-    index = path.with_name("index.csv")
-    if not index.is_file():
-        return {}
-    with index.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row.get("file") == path.name:
-                return {key: row[key] for key in ("level", *_FACTS) if row.get(key)}
-    return {}
 
 
 def _centre(area: Area, side: int) -> tuple[Area, str]:

@@ -102,6 +102,7 @@ class TaughtScene:
 
     def __init__(self, scene: Scene, teachers: Teachers) -> None:
         self._scene, self._teachers = scene, teachers
+        self.path = scene.path
         self._ratio = ratio = teachers.resolution // 10
         if any(factor != ratio for factor in scene.factors.values()):
             raise InputError(
@@ -141,6 +142,10 @@ class TaughtScene:
         target = self._teachers.sharpen(inputs, self.facts.level)[:, kept]
         cut = {r: x[:, (row - top) // (r // 10) :][:, : rows * 10 // r] for r, x in inputs.items()}
         return Rows(cut, target, valid)
+
+    def require_clouds(self) -> None:
+        """See `Scene`."""
+        self._scene.require_clouds()
 
     def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
         """Return where the source says cloud, for the same rows as of `rows`."""

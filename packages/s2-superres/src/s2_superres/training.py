@@ -32,8 +32,9 @@ from s2_superres.network import NetworkSpec, build_network
 from s2_superres.patchset import PatchSet
 from s2_superres.radiometry import SCALE
 from s2_superres.training_config import TrainingConfig
-from s2_superres.training_log import TrainingLog
-from s2_superres.weights import apply_weights, load_weights, save_weights, variables_of
+from s2_superres.training_log import CURVE, LOG, TrainingLog
+from s2_superres.weights import Weights, apply_weights, load_weights, save_weights, variables_of
+from s2_superres.whole_files import write_text
 
 CONFIG, CHECKPOINT, BEST, LAST = "config.json", "checkpoint.npz", "best.npz", "last.npz"
 #: Steps between updates of the weights' average, which lives outside the graph.
@@ -100,7 +101,8 @@ def train(
         Go on from the folder's checkpoint. Settings that differ from those it was started
         with hold from there on; the network must be the same.
     overwrite : bool
-        Start again in a folder that holds a run.
+        Start again in a folder that holds files of a run. Its weights are kept until the first
+        validation, so they may be those to start from.
     report : callable, optional
         Called after every step, see `Report`.
 
@@ -113,26 +115,32 @@ def train(
     TrainingError
         If the data or the checkpoint do not fit, or the loss is not a finite number.
     TrainingStopped
-        On SIGINT or SIGTERM, after a checkpoint.
+        On SIGINT, SIGTERM or SIGHUP, after a checkpoint.
     OutputError
-        If the folder holds another run, or cannot be written.
+        If the folder holds a file of a run, or cannot be written.
     """
     folder = Path(folder)
+    if not resume and not overwrite:
+        _keep_what_is_there(folder)
     quiet_keras()
     sets = open_sets(config)
     sampler = Sampler(sets, config.sampling, least_size(config.spec))
     steps = total_steps(config, sampler.count)
-    if not resume and not overwrite and (folder / CHECKPOINT).exists():
-        raise OutputError(
-            f"{folder}: holds a run already; go on with --resume, start again with --overwrite, "
-            "or take another folder"
-        )
-    spec = config.spec.to_dict()
-    found = load_checkpoint(folder / CHECKPOINT, spec) if resume else None
-    learner = _Learner(config)
+    checkpoint = folder / CHECKPOINT
+    found = load_checkpoint(checkpoint, config.spec.to_dict()) if resume else None
     state = found[0] if found else State()
+    if state.step > steps:
+        raise TrainingError(
+            f"{checkpoint}: has gone {state.step} steps already, and {steps} are asked for; "
+            "give more, or another --out"
+        )
+    # A checkpoint replaces the weights to start from, and tells how they were made.
+    start = load_weights(config.init) if config.init and state.origin is None else None
+    learner = _Learner(config, start)
+    if state.origin is None:
+        state.origin = {"init": {"sha256": start.sha256, **start.metadata}} if start else {}
     if found:
-        learner.restore(found[1], folder / CHECKPOINT)
+        learner.restore(found[1], checkpoint)
     _start(folder, config, keep=resume)
     run = _Run(config, folder, sets, learner, state, steps)
     with Prefetch(sampler, state.step, steps) as batches, _stop_asked() as stop:
@@ -141,14 +149,15 @@ def train(
             score = None
             if state.step % config.validate_every == 0 or state.step == steps:
                 score = run.validate()
-            if report:
-                report(state.step, steps, loss, score)
+            # Before the report: its terminal may be the one that was closed.
             if stop() and state.step < steps:
                 run.checkpoint()
                 raise TrainingStopped(
                     f"stopped by {stop()} after step {state.step} of {steps}; "
                     f"go on with --resume --out {folder}"
                 )
+            if report:
+                report(state.step, steps, loss, score)
     run.finish()
     if state.best is None:
         return TrainingResult(folder / LAST, state.step, None, {})
@@ -223,19 +232,15 @@ def learning_rate(config: TrainingConfig, step: int, steps: int, factor: float =
 class _Learner:
     """The network, its optimiser and the average of its weights, as arrays."""
 
-    def __init__(self, config: TrainingConfig) -> None:
+    def __init__(self, config: TrainingConfig, start: Weights | None) -> None:
         import keras
 
         self.config = config
         _distribute(config.batch)
         keras.utils.set_random_seed(config.seed)
         self.model = build_network(config.spec, config.precision)
-        #: How the weights that it starts from were made.
-        self.origin: dict[str, Any] = {}
-        if config.init:
-            start = load_weights(config.init)
+        if start:
             apply_weights(self.model, start)
-            self.origin = {"init": {"sha256": start.sha256, **start.metadata}}
         self.optimizer = _optimizer(config)
         # XLA on CPUs is slower at convolutions than TensorFlow's own kernels.
         jit: bool | str = "auto" if keras.backend.backend() == "jax" else False
@@ -396,6 +401,10 @@ class _Run:
         if improved:
             self._save(BEST, scenes)
         self._save(LAST, scenes)
+        if state.best is None:
+            # Of a run that was here before; this one has weights now, and none are the best.
+            with _folder_errors(self.folder):
+                (self.folder / BEST).unlink(missing_ok=True)
         self.checkpoint()
         self._log.write(state.history)
         return score
@@ -438,7 +447,7 @@ class _Run:
             "step": self.state.step,
             "seconds": round(self.state.seconds, 1),
             "validation_rmse": scenes,
-            **self.learner.origin,
+            **(self.state.origin or {}),
         }
         save_weights(
             self.folder / name, self.config.spec, self.learner.average, metadata, "float32"
@@ -453,18 +462,38 @@ class _Run:
                 f"step {self.state.step + 1}: {what}; {cure}, then go on from the last good "
                 f"checkpoint {kept} with --resume"
             )
-        return TrainingError(f"step {self.state.step + 1}: {what}; {cure} and start again")
+        return TrainingError(
+            f"step {self.state.step + 1}: {what}; {cure} and start again with --overwrite"
+        )
+
+
+def _keep_what_is_there(folder: Path) -> None:
+    with _folder_errors(folder):
+        there = [name for name in (CHECKPOINT, BEST, LAST, CONFIG, LOG, CURVE)
+                 if (folder / name).exists()]  # fmt: skip
+    if there:
+        resume = "go on with --resume, " if CHECKPOINT in there else ""
+        raise OutputError(
+            f"{folder}: holds {', '.join(there)} already; {resume}start again with --overwrite, or "
+            "take another folder"
+        )
 
 
 def _start(folder: Path, config: TrainingConfig, *, keep: bool) -> None:
-    try:
+    """Make the folder; weights of a run before stay until there are others."""
+    with _folder_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not keep:
-            for name in (CHECKPOINT, BEST, LAST, "log.csv", "curve.png"):
+            for name in (CHECKPOINT, LOG, CURVE):
                 (folder / name).unlink(missing_ok=True)
-        partial = folder / f".{CONFIG}.part"
-        partial.write_text(json.dumps(config.to_dict(), indent=1) + "\n", encoding="utf-8")
-        partial.replace(folder / CONFIG)
+    text = json.dumps(config.to_dict(), indent=1) + "\n"
+    write_text(folder / CONFIG, text, "take another folder")
+
+
+@contextmanager
+def _folder_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be written ({error.strerror or error}); take another folder"
@@ -512,12 +541,16 @@ def _array(variable: Any) -> NDArray[Any]:
 
 @contextmanager
 def _stop_asked() -> Iterator[Callable[[], str]]:
-    """Note SIGINT and SIGTERM for the end of the step; a second one acts at once."""
+    """Note a signal to stop for the end of the step; a second one acts at once."""
     asked: list[str] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: ""
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # A closed terminal; `nohup` has it ignored, and Windows has none.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
 
     def note(number: int, frame: FrameType | None) -> None:
         asked.append(signal.Signals(number).name)

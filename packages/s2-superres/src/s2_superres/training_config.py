@@ -37,7 +37,7 @@ class TrainingConfig:
     precision : {"float32", "bfloat16"}
     steps : int
     epochs : float, optional
-        As many steps as that many passes over the training patches; goes before `steps`.
+        As many steps as that many passes over the training patches, instead of `steps`.
     batch : int
         Patches per step.
     optimizer : {"muon", "adamw", "nadam"}
@@ -161,7 +161,7 @@ class TrainingConfig:
         return {**asdict(self), "data": list(self.data)}
 
     def change(self, values: Mapping[str, Any]) -> TrainingConfig:
-        """Return the settings with some replaced.
+        """Return the settings with some replaced; ``steps`` alone put an end to ``epochs``.
 
         Raises
         ------
@@ -176,6 +176,8 @@ class TrainingConfig:
                     f"unknown setting {name!r}; the settings are {', '.join(sorted(kinds))}"
                 )
             checked[name] = _checked(name, value, kinds[name])
+        if "steps" in checked:
+            checked.setdefault("epochs", None)
         return replace(self, **checked)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from s2_superres.errors import OutputError
+from s2_superres.checkpoints import AFTER_ROOM
 from s2_superres.progress import duration
+from s2_superres.whole_files import whole_file, write_text
 
+LOG, CURVE = "log.csv", "curve.png"
 _INTERVAL = 0.5
 
 
@@ -45,7 +46,7 @@ class TrainingLog:
         writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
-        _replace(self.folder / "log.csv", text.getvalue().encode())
+        write_text(self.folder / LOG, text.getvalue(), AFTER_ROOM)
         row = history[-1]
         if self._board is not None:
             for name, value in row.items():
@@ -72,28 +73,13 @@ class TrainingLog:
         axes.yaxis.set_minor_formatter(ScalarFormatter())
         axes.grid(visible=True, which="both", alpha=0.3)
         axes.legend()
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=120)
-        _replace(self.folder / "curve.png", picture.getvalue())
+        with whole_file(self.folder / CURVE, AFTER_ROOM) as file:
+            figure.savefig(file, format="png", dpi=120)
 
     def close(self) -> None:
         """Finish TensorBoard's file."""
         if self._board is not None:
             self._board.close()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); the last checkpoint is "
-            "kept, so free some space and go on with --resume"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 class StepProgress:

@@ -7,10 +7,9 @@ networks' inputs, with a target pixel in the place of a 10 m pixel.
 
 from __future__ import annotations
 
-import csv
 import math
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.bands import BY_RESOLUTION
-from s2_superres.clouds import SCL_CLOUDS, cloud_mask
+from s2_superres.clouds import SCL_CLOUDS, cloud_mask, find_mask
+from s2_superres.crops import check_source, is_crop, read_crop, read_index
 from s2_superres.degradation import degradation_taps, degrade
 from s2_superres.errors import InputError, ProductError
-from s2_superres.product import Product, open_product
+from s2_superres.product import Product, open_granules
 from s2_superres.reading import ProductReader
 
 #: Brighter digital numbers do not fit the patches' int16: reflectance 3.3 and more.
@@ -78,6 +78,8 @@ class SceneFacts:
 class Scene(Protocol):
     """A scene; a context manager, within which it can be read."""
 
+    #: The crop, or the product's folder or zip.
+    path: Path
     facts: SceneFacts
     #: Per input resolution, how many times it is degraded.
     factors: dict[int, int]
@@ -95,6 +97,9 @@ class Scene(Protocol):
         self, resolution: int, row: int, rows: int
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return digital numbers without offset, (bands, rows, cols), and where all are valid."""
+
+    def require_clouds(self) -> None:
+        """Check that the source says where clouds are; an `S2SuperresError` if it does not."""
 
     def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
         """Return where the source says cloud, in target pixels."""
@@ -124,13 +129,13 @@ def input_resolutions(resolution: int) -> tuple[int, ...]:
 
 
 def read_degraded(
-    scene: Scene, resolution: int, row: int, rows: int, sigma: float | None = None
+    scene: Scene | ShiftedScene, resolution: int, row: int, rows: int, sigma: float | None = None
 ) -> Rows:
     """Read and degrade some rows, the same as if the whole scene were degraded.
 
     Parameters
     ----------
-    scene : Scene
+    scene : Scene or ShiftedScene
     resolution : {20, 60}
     row, rows : int
         Target rows, multiples of the ratio.
@@ -221,6 +226,7 @@ class ProductScene:
             size // (ratio * ratio) * ratio for size in (product.grid.rows, product.grid.cols)
         )
         self.product, self.resolution = product, resolution
+        self.path = Path(product.path)
         self.factors = dict.fromkeys(wanted, ratio)
         self.facts = SceneFacts(
             name=product.name,
@@ -228,7 +234,7 @@ class ProductScene:
             level=product.level,
             split=None,
             offset=min(product.offsets[band.name] for band in bands),
-            source=Path(product.path).name,
+            source=self.path.name,
             shape=(rows, cols),
         )
         self._reader: ProductReader | None = None
@@ -258,6 +264,10 @@ class ProductScene:
         values = dn + np.array(offsets, np.float32)[:, None, None]
         ok = (dn != self.product.nodata) & (dn != self.product.saturated) & (values <= BRIGHTEST)
         return values, ok.all(axis=0)
+
+    def require_clouds(self) -> None:
+        """See `Scene`."""
+        find_mask(self.product)
 
     @cached_property
     def _clouds(self) -> NDArray[np.bool_]:
@@ -322,25 +332,22 @@ class CropScene:
         ok = (dn > darkest) & (dn <= BRIGHTEST)
         return dn.astype(np.float32), np.asarray(ok.all(axis=0))
 
-    def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
+    def require_clouds(self) -> None:
         """See `Scene`."""
         if not self._all_at_60m:
             raise InputError(
                 f"{self.path}: the crop has no cloud mask; cut crops without --skip-clouds, "
                 "into a folder of their own"
             )
+
+    def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
+        """See `Scene`."""
         assert self._arrays is not None
         return np.isin(self._arrays[0][row : row + rows, : self.facts.shape[1]], SCL_CLOUDS)
 
     def _load(self) -> dict[int, NDArray[Any]]:
         """Read the arrays by resolution; the scene classification goes by 0."""
-        try:
-            with np.load(self.path, allow_pickle=False) as file:
-                found = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{self.path}: cannot be read as .npz ({error}); check the path, or fetch it again"
-            ) from None
+        found = read_crop(self.path)
         self._all_at_60m = "hr" in found and "b10" not in found
         arrays = self._at_60m(found) if self._all_at_60m else self._native(found)
         coarsest = arrays[self.resolution]
@@ -410,8 +417,8 @@ def open_scenes(sources: Iterable[str | Path], resolution: int) -> tuple[list[Sc
     Parameters
     ----------
     sources : iterable of path
-        Products, ``.npz`` crops, or folders of such crops. An ``index.csv`` beside crops
-        with the columns file, level, split and place describes them.
+        Products with all their granules, ``.npz`` crops, or folders of such crops. An
+        ``index.csv`` beside crops with the columns file, level, split and place describes them.
     resolution : {20, 60}
 
     Returns
@@ -422,45 +429,43 @@ def open_scenes(sources: Iterable[str | Path], resolution: int) -> tuple[list[Sc
 
     Raises
     ------
-    InputError, ProductError
+    InputError
         If a source does not exist.
     """
     scenes: list[Scene] = []
     unusable: list[str] = []
     indexes: dict[Path, dict[str, dict[str, str]]] = {}
+
+    def crop(path: Path) -> Scene:
+        if path.parent not in indexes:
+            indexes[path.parent] = read_index(path.parent)
+        return CropScene(path, resolution, indexes[path.parent].get(path.name, {}))
+
     for path in _expand(sources):
-        try:
-            if path.suffix == ".npz":
-                if path.parent not in indexes:
-                    indexes[path.parent] = _read_index(path.parent / "index.csv")
-                row = indexes[path.parent].get(path.name, {})
-                scenes.append(CropScene(path, resolution, row))
-            else:
-                scenes.append(ProductScene(open_product(path), resolution))
-        except (InputError, ProductError) as error:
-            if not path.exists():
-                raise
-            unusable.append(str(error))
+        with _noted(unusable):
+            if is_crop(path):
+                scenes.append(crop(path))
+                continue
+            for product in open_granules(path):
+                with _noted(unusable):
+                    scenes.append(ProductScene(product, resolution))
     return scenes, unusable
+
+
+@contextmanager
+def _noted(reasons: list[str]) -> Iterator[None]:
+    """Add why a source is unusable to the reasons."""
+    try:
+        yield
+    except (InputError, ProductError) as error:
+        reasons.append(str(error))
 
 
 def _expand(sources: Iterable[str | Path]) -> list[Path]:
     paths: list[Path] = []
     for source in sources:
         path = Path(source)
+        check_source(path)
         crops = sorted(path.glob("*.npz")) if path.is_dir() else []
         paths += crops or [path]
     return paths
-
-
-def _read_index(path: Path) -> dict[str, dict[str, str]]:
-    if not path.is_file():
-        return {}
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {row["file"]: row for row in csv.DictReader(file)}
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
-        raise InputError(
-            f"{path}: not an index of crops ({error}); it needs the columns file, level, split "
-            "and place"
-        ) from None

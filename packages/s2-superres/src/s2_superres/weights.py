@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -20,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres.errors import OutputError, WeightsError
+from s2_superres.errors import WeightsError
 from s2_superres.network import NetworkSpec, build_network, fold
+from s2_superres.npz import read_npz
+from s2_superres.whole_files import whole_file
 
 if TYPE_CHECKING:
     import keras
@@ -119,21 +120,19 @@ def save_weights(
     metadata : mapping
         JSON types only.
     dtype : {"float16", "float32"}
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
     """
     path = Path(path)
     text = json.dumps({"format": _FORMAT, "spec": spec.to_dict(), **metadata}, sort_keys=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as file:
-            contents: dict[str, Any] = {
-                name: np.asarray(value).astype(dtype) for name, value in arrays.items()
-            }
-            np.savez(file, metadata=np.array(text), **contents)
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write the weights ({error.strerror})") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    contents: dict[str, Any] = {
+        name: np.asarray(value).astype(dtype) for name, value in arrays.items()
+    }
+    with whole_file(path) as file:
+        np.savez(file, metadata=np.array(text), **contents)
 
 
 def load_weights(path: str | os.PathLike[str]) -> Weights:
@@ -157,17 +156,16 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
 
         return read_legacy(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            metadata = json.loads(str(archive["metadata"]))
-            arrays = {name: archive[name] for name in archive.files if name != "metadata"}
+        arrays = read_npz(path)
+        metadata = json.loads(str(arrays.pop("metadata")))
         spec = NetworkSpec.from_dict(metadata.pop("spec"))
-        version = metadata.pop("format")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        newer = metadata.pop("format") > _FORMAT
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"{path}: not a weights file of s2-superres, nor a Keras HDF5 file, or damaged; "
             "fetch it again or train one with `s2-superres train`"
         ) from error
-    if version > _FORMAT:
+    if newer:
         raise WeightsError(f"{path}: written by a newer version; update s2-superres")
     return Weights(spec, arrays, metadata, file_hash(path), path.stem)
 

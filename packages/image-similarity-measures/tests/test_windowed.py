@@ -256,3 +256,11 @@ def test_uiq_keeps_its_digits_beside_a_high_step(masked):
     value, local = ism.uiq(org, pred, mask=mask, full=True)
     assert value == pytest.approx(naive_uiq(org, pred, 8, valid=mask), abs=1e-7)
     assert local[3, 3] == 1
+
+
+@pytest.mark.parametrize("metric", [ism.uiq, lambda *pair: ism.ssim(*pair, data_range=1)])
+def test_values_whose_powers_no_float_holds_are_nan_for_that_reason(metric, make_pair):
+    org, pred = (image * 1e200 for image in make_pair(40, 30, 2, dtype="float64"))
+    with pytest.warns(ism.SimilarityWarning, match="too large") as caught:
+        assert np.isnan(metric(org, pred))
+    assert len(caught) == 1

@@ -283,7 +283,8 @@ class UniversalQuality(WindowMean):
         if self._sums_are_exact(org.dtype):
             quality = self._of_integers(org, pred)
         else:
-            quality = self._of_any(org, pred, used)
+            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+                quality = self._of_any(org, pred, used)
         before, after = self.halo
         rows, cols, bands = org.shape
         inside = quality[before : rows - after, before * bands : (cols - after) * bands]
@@ -311,9 +312,8 @@ class UniversalQuality(WindowMean):
         covariance, variance, product, means = self._moments(org, pred, self._sum)
         # Where windows vary little against their mean, rounding swamps the variance.
         odd = variance >= _ROUNDED * means
-        with np.errstate(divide="ignore", invalid="ignore"):
-            covariance *= product
-            covariance /= np.multiply(variance, means, out=variance)
+        covariance *= product
+        covariance /= np.multiply(variance, means, out=variance)
         if odd.any():
             structure = self._structure(org, pred, odd, used)
             covariance = np.where(odd, structure * _luminance(product, means), covariance)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from s2_superres.validation_table import SHOWN, number
-from s2_superres.weights import SHIPPED, Weights, load_weights, shipped_index
+from s2_superres.weights import SHIPPED, Weights, load_weights, shipped_index, started_from
 
 TARGET = Path(__file__).parents[1] / "docs" / "s2-superres" / "model-cards.md"
 #: The crop that the product which ships was cut from, too.
@@ -159,18 +159,20 @@ def mean(comparisons: Sequence[Mapping[str, Any]], method: str, metric: str, dig
 
 def training(metadata: Mapping[str, Any]) -> str:
     """Return how the weights were made, as far as they tell, and those that they started from."""
-    made = runs(metadata)
+    made = runs("the weights that ship", metadata)
     if len(made) == 1:
         return one_run(metadata)
-    steps = [one_run(run).replace("\n", "\n   ").rstrip() for run in made]
-    text = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
-    return f"Each run started from the weights of the one before.\n\n{text}\n"
+    items = [f"- **{name}:** {one_run(run)}".rstrip() for name, run in made.items()]
+    text = "\n".join(item.replace("\n", "\n  ") for item in items)
+    return f"The last run first; `init` names those whose weights each started from.\n\n{text}\n"
 
 
-def runs(metadata: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what is known of a run and of those that it started from, the first one first."""
-    before = runs(metadata["init"]) if "init" in metadata else []
-    return [*before, metadata]
+def runs(name: str, metadata: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return what is known of a run and of those that it started from, by names of folders."""
+    found = {name: metadata}
+    for file, before in started_from(metadata).items():
+        found |= runs(Path(file).parent.name, before)
+    return found
 
 
 def one_run(metadata: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from s2_superres.methods import choose_methods
 from s2_superres.sample import sample_path
 from s2_superres.scenes import read_scene
 from s2_superres.validation import Settings, validate
-from s2_superres.weights import SHIPPED, file_hash, load_weights, save_weights
+from s2_superres.weights import SHIPPED, file_hash, load_weights, save_weights, started_from
 
 
 def main() -> None:
@@ -57,10 +57,9 @@ def main() -> None:
 
 def write_recipes(metadata: Mapping[str, Any], path: Path) -> None:
     """Write the settings that made some weights, and those before them, for ``train --config``."""
-    recipe = metadata["recipe"]
-    path.write_text(json.dumps(recipe, indent=1) + "\n")
-    if "init" in metadata:
-        write_recipes(metadata["init"], path.with_name(f"{Path(recipe['init']).parent.name}.json"))
+    path.write_text(json.dumps(metadata["recipe"], indent=1) + "\n")
+    for file, before in started_from(metadata).items():
+        write_recipes(before, path.with_name(f"{Path(file).parent.name}.json"))
 
 
 def score_on_sample(weights: Path, resolution: int) -> float:

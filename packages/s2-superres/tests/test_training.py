@@ -18,13 +18,19 @@ from scipy.ndimage import laplace
 
 from s2_superres.batches import Sampler, Sampling, place_weights, validation_batches
 from s2_superres.degradation import degrade
-from s2_superres.errors import InputError, OutputError, TrainingError
+from s2_superres.errors import InputError, OutputError, TrainingError, WeightsError
 from s2_superres.network import build_network
 from s2_superres.patches import CutOptions, Split, cut_patches
 from s2_superres.patchset import PatchSet, PatchSettings
 from s2_superres.training import learning_rate, open_sets, total_steps, train
 from s2_superres.training_config import TrainingConfig, parse_settings, read_config
-from s2_superres.weights import apply_weights, load_weights, save_weights, variables_of
+from s2_superres.weights import (
+    apply_weights,
+    load_weights,
+    save_weights,
+    started_from,
+    variables_of,
+)
 
 
 def scene(rows: int, seed: int) -> dict[str, NDArray[Any]]:
@@ -289,7 +295,7 @@ def test_a_mirrored_patch_is_still_a_pair(least: int) -> None:
 def test_weights_to_start_from_are_taken_over(data: Path, tmp_path: Path) -> None:
     """And how they were made is told with what became of them."""
     first = train(tiny(data), tmp_path / "one")
-    config = tiny(data, init=str(first.weights), steps=1, learning_rate=1e-12, ema=0.0)
+    config = tiny(data, init=(str(first.weights),), steps=1, learning_rate=1e-12, ema=0.0)
     second = load_weights(train(config, tmp_path / "two").weights)
     for name, array in load_weights(first.weights).arrays.items():
         np.testing.assert_allclose(second.arrays[name], array, atol=1e-6)
@@ -298,12 +304,29 @@ def test_weights_to_start_from_are_taken_over(data: Path, tmp_path: Path) -> Non
     assert origin["sha256"] == load_weights(first.weights).sha256
 
 
+def test_of_several_weights_to_start_from_the_mean_is_taken(data: Path, tmp_path: Path) -> None:
+    """Of one network; what made each of them is told."""
+    paths = [str(train(tiny(data, seed=n), tmp_path / f"{n}").weights) for n in range(3)]
+    config = tiny(data, init=tuple(paths), steps=1, learning_rate=1e-12, ema=0.0)
+    mean = load_weights(train(config, tmp_path / "mean").weights)
+    parts = [load_weights(path) for path in paths]
+    for name, array in mean.arrays.items():
+        expected = np.mean([part.arrays[name] for part in parts], axis=0)
+        np.testing.assert_allclose(array, expected, atol=1e-6)
+    told = started_from(mean.metadata)
+    assert [part["sha256"] for part in told.values()] == [part.sha256 for part in parts]
+    assert [part["recipe"]["seed"] for part in told.values()] == [0, 1, 2]
+    wider = train(tiny(data, features=12), tmp_path / "wider").weights
+    with pytest.raises(WeightsError, match="different networks"):
+        train(config.change({"init": [paths[0], str(wider)]}), tmp_path / "no")
+
+
 def test_a_resumed_run_needs_the_weights_it_started_from_no_more(
     data: Path, tmp_path: Path
 ) -> None:
     """The checkpoint replaces them, and tells how they were made; an older one does not."""
     start = Path(shutil.copy(train(tiny(data), tmp_path / "one").weights, tmp_path / "start.npz"))
-    config, run = tiny(data, init=str(start)), tmp_path / "two"
+    config, run = tiny(data, init=(str(start),)), tmp_path / "two"
     train(config, run)
     origin = load_weights(run / "last.npz").metadata["init"]
     shutil.copytree(run, tmp_path / "old")
@@ -343,7 +366,7 @@ def test_a_run_may_start_again_from_its_own_weights(
     train(tiny(data), run)
     best = (run / "best.npz").read_bytes()
     (run / "checkpoint.npz").write_bytes(b"damaged")
-    again = tiny(data, init=str(run / "best.npz"), seed=1)
+    again = tiny(data, init=(str(run / "best.npz"),), seed=1)
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

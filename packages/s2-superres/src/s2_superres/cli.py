@@ -423,8 +423,12 @@ def train(
         ),
     ] = None,
     init: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Weights to start from.", show_default=False),
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Weights to start from, the mean of them if repeated.",
+            show_default=False,
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,

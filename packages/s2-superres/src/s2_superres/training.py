@@ -33,7 +33,14 @@ from s2_superres.patchset import PatchSet
 from s2_superres.radiometry import SCALE
 from s2_superres.training_config import TrainingConfig
 from s2_superres.training_log import CURVE, LOG, TrainingLog
-from s2_superres.weights import Weights, apply_weights, load_weights, save_weights, variables_of
+from s2_superres.weights import (
+    Weights,
+    apply_weights,
+    load_weights,
+    mean_weights,
+    save_weights,
+    variables_of,
+)
 from s2_superres.whole_files import write_text
 
 CONFIG, CHECKPOINT, BEST, LAST = "config.json", "checkpoint.npz", "best.npz", "last.npz"
@@ -135,7 +142,9 @@ def train(
             "give more, or another --out"
         )
     # A checkpoint replaces the weights to start from, and tells how they were made.
-    start = load_weights(config.init) if config.init and state.origin is None else None
+    start = None
+    if config.init and state.origin is None:
+        start = mean_weights([load_weights(path) for path in config.init])
     learner = _Learner(config, start)
     if state.origin is None:
         state.origin = {"init": {"sha256": start.sha256, **start.metadata}} if start else {}

@@ -32,8 +32,8 @@ class TrainingConfig:
         Width and depth of the network's body; the family's own by default.
     consistent : bool
         Whether the projection on the measured band is the last layer.
-    init : str, optional
-        Weights file to start from.
+    init : tuple of str
+        Weights files to start from: the mean of them.
     precision : {"float32", "bfloat16"}
     steps : int
     epochs : float, optional
@@ -78,7 +78,7 @@ class TrainingConfig:
     features: int | None = None
     blocks: int | None = None
     consistent: bool = True
-    init: str | None = None
+    init: tuple[str, ...] = ()
     precision: str = "bfloat16"
     steps: int = 20000
     epochs: float | None = None
@@ -158,7 +158,7 @@ class TrainingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON types."""
-        return {**asdict(self), "data": list(self.data)}
+        return {**asdict(self), "data": list(self.data), "init": list(self.init)}
 
     def change(self, values: Mapping[str, Any]) -> TrainingConfig:
         """Return the settings with some replaced; ``steps`` alone put an end to ``epochs``.
@@ -188,7 +188,7 @@ def _checked(name: str, value: Any, kind: str) -> Any:
     if value is None and optional:
         return None
     if kind == "tuple[str, ...]":
-        values = [value] if isinstance(value, str) else value
+        values = [value] if isinstance(value, str) else value or ()
         if isinstance(values, list | tuple) and all(isinstance(item, str) for item in values):
             return tuple(values)
     elif kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
@@ -196,7 +196,7 @@ def _checked(name: str, value: Any, kind: str) -> Any:
     elif kind == type(value).__name__:
         return value
     words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
-    raise TrainingError(f"{name} {value!r}: give {words.get(kind, 'a list of folders')}")
+    raise TrainingError(f"{name} {value!r}: give {words.get(kind, 'a list of paths')}")
 
 
 def parse_settings(items: Sequence[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -87,6 +87,48 @@ def apply_weights(model: keras.Model, weights: Weights) -> None:
                 f"the network needs {tuple(variable.shape)}"
             )
         variable.assign(weights.arrays[name].astype(np.float32))
+
+
+def mean_weights(parts: Sequence[Weights]) -> Weights:
+    """Return the mean of weights of one network, where each variable is the mean of theirs.
+
+    Runs that started from the same weights are often better so than each of them (Wortsman et al.
+    2022, Model soups, ICML).
+
+    Parameters
+    ----------
+    parts : sequence of Weights
+        At least one; a single one is returned as it is.
+
+    Raises
+    ------
+    WeightsError
+        If they are of different networks.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    for other in parts[1:]:
+        if replace(other.spec, consistent=first.spec.consistent) != first.spec:
+            raise WeightsError(
+                f"{other.name} and {first.name} are of different networks; "
+                "the mean is of weights of one"
+            )
+    arrays = {
+        name: np.stack([part.arrays[name] for part in parts]).mean(axis=0, dtype=np.float64)
+        for name in first.arrays
+    }
+    made = [{"sha256": part.sha256, **part.metadata} for part in parts]
+    return Weights(first.spec, arrays, {"mean_of": made}, name="mean")
+
+
+def started_from(metadata: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the metadata of the weights that a run started from, by their files' names."""
+    if "init" not in metadata:
+        return {}
+    init, files = metadata["init"], metadata["recipe"]["init"]
+    parts = init.get("mean_of", [init])
+    return dict(zip([files] if isinstance(files, str) else files, parts, strict=True))
 
 
 def build_with_weights(weights: Weights, precision: str = "float32", trim: int = 0) -> keras.Model:

@@ -93,7 +93,7 @@ def sample_score(file: Path, metadata: Mapping[str, Any]) -> str:
     score = shipped_index().get(file.name, {}).get("sample_rmse")
     if score is None:
         return ""
-    known = any(SAMPLE_SCENE in run["data"]["train"] for run in runs(metadata))
+    known = any(SAMPLE_SCENE in run["data"]["train"] for run in runs("", metadata).values())
     return f"{score:.1f} DN" + ("; its scene, not its area, was trained on" if known else "")
 
 

@@ -50,6 +50,43 @@ def test_a_signal_ends_the_run_without_a_trace(
     assert list(tmp_path.iterdir()) == []
 
 
+DESTRUCTOR = """
+import signal, sys, time
+from s2_superres import blocks, cli
+real = blocks.compute
+class Signalled:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(0.01)
+def compute(*args):
+    thing = Signalled()
+    del thing
+    time.sleep(1)
+    return real(*args)
+blocks.compute = compute
+cli.main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_signal_in_a_destructor_is_not_lost(
+    l1c: Path, tmp_path: Path, tiny: dict[int, str]
+) -> None:
+    """Python drops what is raised there, and Keras has many of them."""
+    done = subprocess.run(
+        [sys.executable, "-c", DESTRUCTOR, "predict", str(l1c), str(tmp_path / "o.tif"),
+         "--weights", tiny[20], "--precision", "float32", "--bands", "B05"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: stopped by SIGTERM; unfinished output was removed\n",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 FULL = """
 import resource, signal, sys
 from s2_superres import cli

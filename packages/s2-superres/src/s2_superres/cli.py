@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -700,6 +701,17 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise _Stopped(signal.Signals(number).name)
 
 
+def _stop_again(ignored: sys.UnraisableHookArgs) -> None:
+    """Repeat a signal that came during a destructor, where Python drops what is raised."""
+    if not isinstance(ignored.exc_value, _Stopped):
+        sys.__unraisablehook__(ignored)
+        return
+    number = signal.Signals[str(ignored.exc_value.code)]
+    again = threading.Timer(0.1, signal.raise_signal, [number])
+    again.daemon = True
+    again.start()
+
+
 def main() -> None:
     """Run the command; what users did wrong is one line on stderr and exit 1."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -707,6 +719,7 @@ def main() -> None:
     # A closed terminal; `nohup` has it ignored, and Windows has none.
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _stop)
+    sys.unraisablehook = _stop_again
     try:
         app()
     except S2SuperresError as error:

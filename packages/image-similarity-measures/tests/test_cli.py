@@ -135,6 +135,19 @@ class TestForms:
         assert "rmse" in json.loads(target.read_text())["metrics"]
         assert [path.name for path in target.parent.iterdir()] == ["scores.json"]
 
+    def test_no_image_is_replaced_by_a_result(self, capsys: Capture, tmp_path: Path) -> None:
+        """Neither by the scores nor by a map, though --overwrite is given."""
+        first, second = (
+            Path(shutil.copy(path, tmp_path / name))
+            for path, name in ((ORG, "a_ssim.tif"), (PRED, "a.tif"))
+        )
+        before = first.read_bytes()
+        for target in (["--output", str(first)], ["--metric", "ssim", "--maps", str(tmp_path)]):
+            asked = ["--org_img_path", str(first), "--pred_img_path", str(second), *target]
+            assert cli.run([*asked, "--overwrite"]) == 1
+            assert "a_ssim.tif is one of the images" in capsys.readouterr().err
+        assert first.read_bytes() == before
+
     def test_a_dash_is_stdout(
         self, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

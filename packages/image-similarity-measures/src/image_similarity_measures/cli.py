@@ -198,9 +198,8 @@ def score_files(
         metrics = ("all", *bounds)
     if output == Path("-"):
         output = None
-    if output is not None:
-        writable(output, overwrite)
-    elif sys.stdout is None:
+    targets = [] if output is None else [writable(output, overwrite)]
+    if output is None and sys.stdout is None:
         raise OutputError("stdout is closed; give a file with --output")
     progress = _Progress(wanted=not quiet and sys.stderr is not None and sys.stderr.isatty())
     compare: Callable[[str, str], Report]
@@ -245,9 +244,12 @@ def score_files(
         jobs = []
         for files in map_paths(maps, [second for _, second in found], registry.select(metrics)):
             # All of them free, or none is begun.
-            for file in files.values():
-                writable(file, overwrite)
+            targets += [writable(file, overwrite) for file in files.values()]
             jobs.append(partial(compare, maps=files))
+    images = {Path(image).resolve() for pair in found for image in pair}
+    for target in targets:
+        if target in images:
+            raise OutputError(f"{target} is one of the images; choose another place")
     reports, failed = _score(jobs, found, progress, holding, batch, quiet, verbose)
     text = _written(reports, failed, alone, format_, per_band, batch=batch)
     if output is None:

@@ -491,7 +491,7 @@ def test_epochs_count_the_patches() -> None:
         ({"gain": "much"}, "a number"),
         ({"mix": 2}, "0 to 1"),
         ({"ema": 1.0}, "less than 1"),
-        ({"data": 3}, "list of folders"),
+        ({"data": 3}, "list of paths"),
         ({"momentum": 0.9}, "unknown setting 'momentum'"),
     ],
 )

@@ -50,6 +50,16 @@ def test_a_signal_ends_the_run_without_a_trace(
     assert list(tmp_path.iterdir()) == []
 
 
+def run(code: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run `predict` to its end by way of some code."""
+    return subprocess.run(
+        [sys.executable, "-c", code, "predict", *map(str, arguments), "--precision", "float32"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 DESTRUCTOR = """
 import signal, sys, time
 from s2_superres import blocks, cli
@@ -73,13 +83,7 @@ def test_a_signal_in_a_destructor_is_not_lost(
     l1c: Path, tmp_path: Path, tiny: dict[int, str]
 ) -> None:
     """Python drops what is raised there, and Keras has many of them."""
-    done = subprocess.run(
-        [sys.executable, "-c", DESTRUCTOR, "predict", str(l1c), str(tmp_path / "o.tif"),
-         "--weights", tiny[20], "--precision", "float32", "--bands", "B05"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
+    done = run(DESTRUCTOR, l1c, tmp_path / "o.tif", "--weights", tiny[20], "--bands", "B05")
     assert (done.returncode, done.stderr) == (
         1,
         "error: stopped by SIGTERM; unfinished output was removed\n",
@@ -101,13 +105,7 @@ def test_no_room_for_the_output_is_one_line(
     l1c: Path, tmp_path: Path, tiny: dict[int, str]
 ) -> None:
     """A limit on the size of files stands for a full disk."""
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, "predict", str(l1c), str(tmp_path / "o.tif"),
-         "--weights", tiny[20], "--weights", tiny[60], "--precision", "float32"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
+    done = run(FULL, l1c, tmp_path / "o.tif", "--weights", tiny[20], "--weights", tiny[60])
     assert done.returncode == 1
     # libtiff may add a line of its own before.
     last = done.stderr.splitlines()[-1]

@@ -21,7 +21,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from s2_superres.errors import InputError, OutputError
 from s2_superres.grid import Area, Grid
-from s2_superres.outputs import check_output
+from s2_superres.outputs import check_output, protect_inputs
 from s2_superres.windows import plan
 from s2_superres.writing import Layer, RasterSpec, RasterWriter, parse_options
 
@@ -180,33 +180,27 @@ def test_folder_that_refuses(tmp_path: Path) -> None:
         RasterWriter(Path("/proc/self/out.tif"), RasterSpec(GRID, LAYERS))
 
 
-@pytest.mark.parametrize("format", ["cog", "gtiff"])
-@pytest.mark.parametrize("options", [{"COMPRES": "ZSTD"}, {"COMPRESS": "ZIP9"}])
-def test_bad_options_are_found_before_the_work(
-    tmp_path: Path, format: str, options: Mapping[str, str]
-) -> None:
-    """A misspelt --co is told at once, not after hours, and not ignored."""
-    spec = RasterSpec(GRID, LAYERS, format=format, options=options)  # type: ignore[arg-type]
-    with pytest.raises(OutputError, match=r"COMPRES.*correct --co"):
-        RasterWriter(tmp_path / "out.tif", spec)
-    nothing_left(tmp_path)
-
-
 @pytest.mark.parametrize(
-    ("format", "options"),
+    ("format", "options", "said"),
     [
-        ("cog", {"COMPRESS": "JPEG"}),
-        ("gtiff", {"COMPRESS": "JPEG"}),
-        ("gtiff", {"NBITS": "8", "PREDICTOR": "1"}),
-        ("cog", {"TARGET_SRS": "EPSG:4326"}),
+        *(
+            (format, options, r"COMPRES.*correct --co")
+            for format in ("cog", "gtiff")
+            for options in ({"COMPRES": "ZSTD"}, {"COMPRESS": "ZIP9"})
+        ),
+        # GDAL accepts these, and writes zeros, clipped numbers or another grid.
+        ("cog", {"COMPRESS": "JPEG"}, r"out\.tif: .*--co"),
+        ("gtiff", {"COMPRESS": "JPEG"}, r"out\.tif: .*--co"),
+        ("gtiff", {"NBITS": "8", "PREDICTOR": "1"}, r"out\.tif: .*--co"),
+        ("cog", {"TARGET_SRS": "EPSG:4326"}, r"out\.tif: .*--co"),
     ],
 )
-def test_options_that_would_lose_the_values_are_found_before_the_work(
-    tmp_path: Path, format: str, options: Mapping[str, str]
+def test_bad_options_are_found_before_the_work(
+    tmp_path: Path, format: str, options: Mapping[str, str], said: str
 ) -> None:
-    """GDAL accepts them, and writes zeros, clipped numbers or another grid."""
+    """A misspelt --co, or one that loses the values, is told at once and not after hours."""
     spec = RasterSpec(GRID, LAYERS, format=format, options=options)  # type: ignore[arg-type]
-    with pytest.raises(OutputError, match=r"out\.tif: .*--co"):
+    with pytest.raises(OutputError, match=said):
         RasterWriter(tmp_path / "out.tif", spec)
     nothing_left(tmp_path)
 
@@ -238,6 +232,17 @@ def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path) -> None:
     for path in (tmp_path / "pipe", Path(os.devnull)):
         with pytest.raises(OutputError, match="device or a pipe"):
             check_output(path, overwrite=True)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="such links are followed no more")
+def test_a_link_to_itself_is_one_line(tmp_path: Path) -> None:
+    """As an output and beside others."""
+    loop = tmp_path / "loop.tif"
+    loop.symlink_to(loop)
+    with pytest.raises(OutputError, match="links lead nowhere"):
+        check_output(loop, overwrite=True)
+    with pytest.raises(OutputError, match="links lead nowhere"):
+        protect_inputs([loop], [tmp_path / "in"])
 
 
 def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:

@@ -250,8 +250,10 @@ def score_files(
     for target in targets:
         if target in images:
             raise OutputError(f"{target} is one of the images; choose another place")
-    reports, failed = _score(jobs, found, progress, holding, batch, quiet, verbose)
-    text = _written(reports, failed, alone, format_, per_band, batch=batch)
+    reports, failed = _score(
+        jobs, found, progress, holding, batch=batch, quiet=quiet, verbose=verbose
+    )
+    text = _written(reports, failed, alone, form=format_, per_band=per_band, batch=batch)
     if output is None:
         _print(text)
     else:
@@ -265,6 +267,7 @@ def _score(
     found: Sequence[tuple[str, str]],
     progress: _Progress,
     holding: contextlib.AbstractContextManager[None],
+    *,
     batch: bool,
     quiet: bool,
     verbose: bool,
@@ -430,9 +433,9 @@ def _written(
     reports: Sequence[Report],
     failed: Sequence[Failure],
     unpaired: Sequence[str],
+    *,
     form: Format,
     per_band: bool,
-    *,
     batch: bool,
 ) -> str:
     from . import report

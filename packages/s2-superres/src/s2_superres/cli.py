@@ -14,6 +14,7 @@ import typer
 
 from s2_superres import __version__
 from s2_superres.errors import S2SuperresError
+from s2_superres.stopping import stop_signals
 
 app = typer.Typer(
     help="All Sentinel-2 bands at 10 m.",
@@ -714,11 +715,8 @@ def _stop_again(ignored: sys.UnraisableHookArgs) -> None:
 
 def main() -> None:
     """Run the command; what users did wrong is one line on stderr and exit 1."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         signal.signal(number, _stop)
-    # A closed terminal; `nohup` has it ignored, and Windows has none.
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _stop)
     sys.unraisablehook = _stop_again
     try:
         app()
@@ -731,6 +729,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
+        # What no module foresaw.
         _fail(f"{error.filename or 'a file'}: {error.strerror or error}")
     except MemoryError:
         _fail("out of memory: take a smaller --tile, or an area of the product")

@@ -13,6 +13,14 @@ from s2_superres.errors import OutputError
 _HEADROOM = 2 * 4 / 3
 
 
+def _target(path: str | Path) -> Path:
+    """Return the file that a path leads to."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError):
+        raise OutputError(f"{path}: its links lead nowhere; choose another place") from None
+
+
 def check_output(path: str | Path, *, overwrite: bool, nbytes: int = 0) -> None:
     """Check that a file can be written.
 
@@ -32,8 +40,8 @@ def check_output(path: str | Path, *, overwrite: bool, nbytes: int = 0) -> None:
         file exists and is not to be replaced, or is no ordinary file.
     """
     path = Path(path)
+    folder = _target(path).parent
     try:
-        folder = path.resolve().parent
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; give the name of a file")
         if path.exists() and not path.is_file():
@@ -45,9 +53,10 @@ def check_output(path: str | Path, *, overwrite: bool, nbytes: int = 0) -> None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(f"{path}: the folder {folder} cannot be written to; choose another")
         free = shutil.disk_usage(folder).free
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"{path}: cannot be written ({reason}); choose another place") from None
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}); choose another place"
+        ) from None
     needed = int(nbytes * _HEADROOM)
     if needed > free:
         raise OutputError(
@@ -67,7 +76,7 @@ def protect_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) 
     sources = [Path(source).resolve() for source in inputs]
     seen: dict[Path, str | Path] = {}
     for output in outputs:
-        target = Path(output).resolve()
+        target = _target(output)
         if any(target == source or source in target.parents for source in sources):
             raise OutputError(f"{output}: lies in an input; write somewhere else")
         if target in seen:

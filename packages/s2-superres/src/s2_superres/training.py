@@ -31,6 +31,7 @@ from s2_superres.errors import InputError, OutputError, TrainingError, TrainingS
 from s2_superres.network import NetworkSpec, build_network
 from s2_superres.patchset import PatchSet
 from s2_superres.radiometry import SCALE
+from s2_superres.stopping import stop_signals
 from s2_superres.training_config import TrainingConfig
 from s2_superres.training_log import CURVE, LOG, TrainingLog
 from s2_superres.weights import (
@@ -555,11 +556,7 @@ def _stop_asked() -> Iterator[Callable[[], str]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: ""
         return
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    # A closed terminal; `nohup` has it ignored, and Windows has none.
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: signal.getsignal(number) for number in stop_signals()}
 
     def note(number: int, frame: FrameType | None) -> None:
         asked.append(signal.Signals(number).name)

@@ -12,7 +12,6 @@ import pytest
 from s2_superres.bands import BANDS_10M
 from s2_superres.degradation import degrade
 from s2_superres.errors import WeightsError
-from s2_superres.legacy_weights import read_legacy
 from s2_superres.weights import build_with_weights, load_weights
 
 SHARED = Path(__file__).parents[4] / "shared"
@@ -68,7 +67,7 @@ def test_weights_alone_and_whole_models_are_read_in_the_networks_order(
 ) -> None:
     """conv2d_10 comes after conv2d_9, although HDF5 lists it first."""
     layers = convolutions(inputs, outputs)
-    weights = read_legacy(write(tmp_path / "w.hdf5", layers, whole_model=whole_model, split=split))
+    weights = load_weights(write(tmp_path / "w.hdf5", layers, whole_model=whole_model, split=split))
     assert (weights.spec.family, weights.spec.resolution) == ("dsen2", resolution)
     assert (weights.spec.features, weights.spec.blocks) == (4, 2)
     names = ["head", "block0_conv1", "block0_conv2", "block1_conv1", "block1_conv2", "tail"]
@@ -91,7 +90,7 @@ def test_inputs_are_moved_from_their_band_order_to_ours(tmp_path: Path) -> None:
 
 def test_256_features_are_vdsen2(tmp_path: Path) -> None:
     """The family is told by the width, the depth by counting."""
-    weights = read_legacy(write(tmp_path / "w.hdf5", convolutions(10, 6, features=256, blocks=1)))
+    weights = load_weights(write(tmp_path / "w.hdf5", convolutions(10, 6, features=256, blocks=1)))
     assert (weights.spec.family, weights.spec.blocks) == ("vdsen2", 1)
 
 

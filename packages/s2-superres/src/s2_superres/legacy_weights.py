@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from s2_superres.bands import B02, B03, B04, B08, BANDS_10M, BANDS_20M, BANDS_60M
 from s2_superres.errors import WeightsError
 from s2_superres.network import NetworkSpec
-from s2_superres.weights import Weights, file_hash
 
 _THEIR_10M = (B04, B03, B02, B08)
 _OUTPUTS = {20: len(BANDS_20M), 60: len(BANDS_60M)}
@@ -33,7 +32,7 @@ _VDSEN2_FEATURES = 256
 _Convolution = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-def read_legacy(path: Path) -> Weights:
+def read_legacy(path: Path) -> tuple[NetworkSpec, dict[str, NDArray[np.float32]]]:
     """Read a Keras 2 HDF5 file of DSen2 or VDSen2.
 
     Parameters
@@ -42,8 +41,10 @@ def read_legacy(path: Path) -> Weights:
 
     Returns
     -------
-    Weights
-        With the spec deduced from the shapes of the kernels.
+    NetworkSpec
+        Deduced from the shapes of the kernels.
+    dict of str to ndarray
+        Values by ``layer/kernel`` (rows, cols, in, out) and ``layer/bias``.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def read_legacy(path: Path) -> Weights:
         ) from error
     spec = _spec(path, convolutions)
     head_kernel, head_bias = convolutions[0]
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, NDArray[np.float32]] = {}
     for name, (kernel, bias) in zip(
         _layer_names(spec), [(_reordered(head_kernel), head_bias), *convolutions[1:]], strict=True
     ):
@@ -69,9 +70,7 @@ def read_legacy(path: Path) -> Weights:
         arrays[f"{name}/bias"] = bias
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise WeightsError(f"{path}: holds weights that are not finite; fetch the file again")
-    return Weights(
-        spec, arrays, {"recipe": "Keras 2 weights in circulation"}, file_hash(path), path.stem
-    )
+    return spec, arrays
 
 
 def _convolutions(file: Any) -> list[_Convolution]:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.errors import WeightsError
+from s2_superres.legacy_weights import read_legacy
 from s2_superres.network import NetworkSpec, build_network, fold
 from s2_superres.npz import read_npz
 from s2_superres.whole_files import whole_file
@@ -194,9 +195,8 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
             f"{path}: cannot read the weights ({error.strerror}); check the path"
         ) from error
     if magic == b"\x89HDF\r\n\x1a\n":
-        from s2_superres.legacy_weights import read_legacy
-
-        return read_legacy(path)
+        legacy = {"recipe": "Keras 2 weights in circulation"}
+        return Weights(*read_legacy(path), legacy, file_hash(path), path.stem)
     try:
         arrays = read_npz(path)
         metadata = json.loads(str(arrays.pop("metadata")))

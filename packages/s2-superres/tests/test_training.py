@@ -366,6 +366,9 @@ def test_a_run_may_start_again_from_its_own_weights(
     train(tiny(data), run)
     best = (run / "best.npz").read_bytes()
     (run / "checkpoint.npz").write_bytes(b"damaged")
+    (run / "tensorboard").mkdir(exist_ok=True)
+    curves = run / "tensorboard" / "events.out.tfevents.of_then"
+    curves.touch()
     again = tiny(data, init=(str(run / "best.npz"),), seed=1)
 
     def stop(*_: object) -> None:
@@ -374,7 +377,7 @@ def test_a_run_may_start_again_from_its_own_weights(
     with pytest.raises(KeyboardInterrupt):
         train(again, run, overwrite=True, report=stop)
     assert (run / "best.npz").read_bytes() == best
-    assert not (run / "checkpoint.npz").exists() and not (run / "log.csv").exists()
+    assert not any(path.exists() for path in (run / "checkpoint.npz", run / "log.csv", curves))
     train(again, run, overwrite=True)
     assert load_weights(run / "best.npz").metadata["recipe"]["seed"] == 1
     # Without places for validation no weights are the best.

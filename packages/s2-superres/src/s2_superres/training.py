@@ -33,7 +33,7 @@ from s2_superres.patchset import PatchSet
 from s2_superres.radiometry import SCALE
 from s2_superres.stopping import stop_signals
 from s2_superres.training_config import TrainingConfig
-from s2_superres.training_log import CURVE, LOG, TrainingLog
+from s2_superres.training_log import CURVE, LOG, TrainingLog, board_files
 from s2_superres.weights import (
     Weights,
     apply_weights,
@@ -494,8 +494,8 @@ def _start(folder: Path, config: TrainingConfig, *, keep: bool) -> None:
     with _folder_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not keep:
-            for name in (CHECKPOINT, LOG, CURVE):
-                (folder / name).unlink(missing_ok=True)
+            for old in (folder / CHECKPOINT, folder / LOG, folder / CURVE, *board_files(folder)):
+                old.unlink(missing_ok=True)
     text = json.dumps(config.to_dict(), indent=1) + "\n"
     write_text(folder / CONFIG, text, "take another folder")
 

@@ -17,7 +17,13 @@ from s2_superres.progress import duration
 from s2_superres.whole_files import whole_file, write_text
 
 LOG, CURVE = "log.csv", "curve.png"
+_BOARD = "tensorboard"
 _INTERVAL = 0.5
+
+
+def board_files(folder: Path) -> list[Path]:
+    """TensorBoard's files in a run's folder; it shows all that are there as one run."""
+    return list((folder / _BOARD).glob("events.out.tfevents.*"))
 
 
 class TrainingLog:
@@ -37,7 +43,7 @@ class TrainingLog:
         if importlib.util.find_spec("tensorboard") is not None:
             from tensorboard.summary import Writer
 
-            self._board = Writer(str(folder / "tensorboard"))
+            self._board = Writer(str(folder / _BOARD))
 
     def write(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Write the table and the curve anew, and TensorBoard's last point."""

@@ -456,6 +456,21 @@ def test_patches_are_never_replaced_unasked(tmp_path: Path) -> None:
     assert again.scenes[0].count == 5
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks on folders")
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    source = write(tmp_path / "L2A_a.npz", crop(16, 16))
+    settings = PatchSettings(20, 8, 4)
+    asked = []
+
+    def meanwhile(done: int, total: int) -> None:
+        with pytest.raises(OutputError, match="another run is writing there"):
+            cut_patches([source], tmp_path / "out", settings, CutOptions(overwrite=True))
+        asked.append(done)
+
+    assert cut_patches([source], tmp_path / "out", settings, progress=meanwhile).scenes
+    assert asked
+
+
 def test_scenes_cut_with_other_settings_are_not_taken_over(tmp_path: Path) -> None:
     source = write(tmp_path / "L2A_a.npz", crop(16, 16))
     cut_patches([source], tmp_path / "out", PatchSettings(20, 8, 4))

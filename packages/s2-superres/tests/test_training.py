@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -384,6 +385,26 @@ def test_a_run_may_start_again_from_its_own_weights(
     alone = cut(crops, tmp_path / "alone", 20, 8, "L2A_hill")
     assert train(tiny(alone), run, overwrite=True).weights == run / "last.npz"
     assert not (run / "best.npz").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks on folders")
+def test_two_runs_do_not_share_a_folder(data: Path, tmp_path: Path) -> None:
+    """Whoever resumes a run that is still going is told so, and that run is not disturbed."""
+    asked = []
+
+    def meanwhile(step: int, *_: object) -> None:
+        if step == 2:
+            with pytest.raises(OutputError, match="another run is writing there"):
+                train(tiny(data), tmp_path / "run", overwrite=True)
+            asked.append(step)
+
+    train(tiny(data), tmp_path / "run", report=meanwhile)
+    assert asked == [2]
+    train(tiny(data), tmp_path / "alone")
+    alone = load_weights(tmp_path / "alone" / "last.npz")
+    for name, array in load_weights(tmp_path / "run" / "last.npz").arrays.items():
+        np.testing.assert_array_equal(array, alone.arrays[name])
+    train(tiny(data), tmp_path / "run", overwrite=True)  # once it is free
 
 
 def test_a_run_does_not_go_back(data: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import heapq
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.errors import InputError, OutputError, ProductError
+from s2_superres.locks import sole_run
 from s2_superres.outputs import protect_inputs
 from s2_superres.patchset import (
     DTYPE,
@@ -195,7 +196,25 @@ def cut_patches(
     if teachers:
         # What teachers say is no measure of how good others are.
         scenes = [scene for scene in scenes if sides[scene.facts.place] == "train"]
-    _prepare(folder, options.overwrite)
+    with _complaints(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with sole_run(folder):
+        _clear(folder, options.overwrite)
+        written = _cut_scenes(scenes, sides, folder, settings, options, progress, warn)
+        write_text(folder / MANIFEST, manifest_text(settings, written), _AFTER_ROOM)
+    return PatchSet(folder)
+
+
+def _cut_scenes(
+    scenes: Sequence[Scene | TaughtScene],
+    sides: Mapping[str, str],
+    folder: Path,
+    settings: PatchSettings,
+    options: CutOptions,
+    progress: Progress | None,
+    warn: Callable[[str], None],
+) -> list[PatchScene]:
+    """Cut all that an earlier run has not."""
     total, done = sum(scene.facts.shape[0] for scene in scenes), 0
     written: list[PatchScene] = []
     for scene in scenes:
@@ -232,8 +251,7 @@ def cut_patches(
         )  # fmt: skip
     if not written:
         raise InputError("none of the sources gave a patch: check them, or take a smaller --size")
-    write_text(folder / MANIFEST, manifest_text(settings, written), _AFTER_ROOM)
-    return PatchSet(folder)
+    return written
 
 
 def _usable(
@@ -298,10 +316,9 @@ def _check_stand_ins(facts: Sequence[SceneFacts]) -> None:
         )
 
 
-def _prepare(folder: Path, overwrite: bool) -> None:
-    """Make the folder; remove what a killed run left, and older patches if that was asked."""
+def _clear(folder: Path, overwrite: bool) -> None:
+    """Remove what a killed run left, and older patches if that was asked."""
     with _complaints(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         if (folder / MANIFEST).exists():
             if not overwrite:
                 raise OutputError(

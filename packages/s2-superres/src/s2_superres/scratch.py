@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from s2_superres.locks import lock
+
 #: The locked file. It gets this name once it is locked, so it is never seen unlocked early.
 _LOCK = "in-use"
 _NEW_LOCK = "in-use.new"
@@ -50,7 +52,7 @@ def _hold(folder: Path) -> IO[bytes] | None:
     try:
         new = folder / _NEW_LOCK
         file = new.open("wb")
-        if not _lock(file):
+        if not lock(file.fileno()):
             file.close()
             return None
         new.rename(folder / _LOCK)
@@ -65,18 +67,5 @@ def _remove_abandoned(parent: Path, prefix: str) -> None:
         for entry in os.scandir(parent):
             if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
                 with suppress(OSError), (Path(entry.path) / _LOCK).open("r+b") as file:
-                    if _lock(file):
+                    if lock(file.fileno()):
                         shutil.rmtree(entry.path, ignore_errors=True)
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Lock an open file if nobody else has; the end of the process unlocks it."""
-    try:
-        import fcntl
-    except ImportError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -28,6 +28,7 @@ from s2_superres.batches import Batch, Prefetch, Sampler, mirrored, validation_b
 from s2_superres.checkpoints import State, load_checkpoint, save_checkpoint
 from s2_superres.engine import quiet_keras
 from s2_superres.errors import InputError, OutputError, TrainingError, TrainingStopped
+from s2_superres.locks import sole_run
 from s2_superres.network import NetworkSpec, build_network
 from s2_superres.patchset import PatchSet
 from s2_superres.radiometry import SCALE
@@ -151,24 +152,24 @@ def train(
         state.origin = {"init": {"sha256": start.sha256, **start.metadata}} if start else {}
     if found:
         learner.restore(found[1], checkpoint)
-    _start(folder, config, keep=resume)
-    run = _Run(config, folder, sets, learner, state, steps)
-    with Prefetch(sampler, state.step, steps) as batches, _stop_asked() as stop:
-        for step, batch in batches:
-            loss = run.advance(step, batch)
-            score = None
-            if state.step % config.validate_every == 0 or state.step == steps:
-                score = run.validate()
-            # Before the report: its terminal may be the one that was closed.
-            if stop() and state.step < steps:
-                run.checkpoint()
-                raise TrainingStopped(
-                    f"stopped by {stop()} after step {state.step} of {steps}; "
-                    f"go on with --resume --out {folder}"
-                )
-            if report:
-                report(state.step, steps, loss, score)
-    run.finish()
+    with _started(folder, config, keep=resume):
+        run = _Run(config, folder, sets, learner, state, steps)
+        with Prefetch(sampler, state.step, steps) as batches, _stop_asked() as stop:
+            for step, batch in batches:
+                loss = run.advance(step, batch)
+                score = None
+                if state.step % config.validate_every == 0 or state.step == steps:
+                    score = run.validate()
+                # Before the report: its terminal may be the one that was closed.
+                if stop() and state.step < steps:
+                    run.checkpoint()
+                    raise TrainingStopped(
+                        f"stopped by {stop()} after step {state.step} of {steps}; "
+                        f"go on with --resume --out {folder}"
+                    )
+                if report:
+                    report(state.step, steps, loss, score)
+        run.finish()
     if state.best is None:
         return TrainingResult(folder / LAST, state.step, None, {})
     return TrainingResult(folder / BEST, state.best_step, state.best, dict(state.scores))
@@ -489,15 +490,24 @@ def _keep_what_is_there(folder: Path) -> None:
         )
 
 
-def _start(folder: Path, config: TrainingConfig, *, keep: bool) -> None:
-    """Make the folder; weights of a run before stay until there are others."""
+@contextmanager
+def _started(folder: Path, config: TrainingConfig, *, keep: bool) -> Iterator[None]:
+    """Make the folder a run's own; weights of a run before stay until there are others."""
     with _folder_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    with sole_run(folder):
         if not keep:
-            for old in (folder / CHECKPOINT, folder / LOG, folder / CURVE, *board_files(folder)):
-                old.unlink(missing_ok=True)
-    text = json.dumps(config.to_dict(), indent=1) + "\n"
-    write_text(folder / CONFIG, text, "take another folder")
+            with _folder_errors(folder):
+                for old in (
+                    folder / CHECKPOINT,
+                    folder / LOG,
+                    folder / CURVE,
+                    *board_files(folder),
+                ):
+                    old.unlink(missing_ok=True)
+        text = json.dumps(config.to_dict(), indent=1) + "\n"
+        write_text(folder / CONFIG, text, "take another folder")
+        yield
 
 
 @contextmanager

@@ -26,7 +26,6 @@ PYTHON = None if AT_HAND in PYTHONS else PYTHONS[-1]
 METRICS = "image-similarity-measures"
 SUPERRES = "s2-superres"
 GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
-QUIET_TENSORFLOW = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def install(session: nox.Session, *packages: str, groups: tuple[str, ...] = ()) -> None:
@@ -62,7 +61,7 @@ def run_suites(session: nox.Session) -> None:
     session.run("pytest", f"packages/{METRICS}/tests", *session.posargs, success_codes=codes)
     install(session, METRICS, SUPERRES)
     for suite in (f"packages/{SUPERRES}/tests", "tests"):
-        session.run("pytest", suite, *session.posargs, env=QUIET_TENSORFLOW, success_codes=codes)
+        session.run("pytest", suite, *session.posargs, success_codes=codes)
 
 
 @nox.session(python=PYTHON)
@@ -89,7 +88,6 @@ def coverage(session: nox.Session) -> None:
             f"--cov={module}",
             f"--cov-fail-under={least}",
             *session.posargs,
-            env=QUIET_TENSORFLOW,
         )
 
 
@@ -133,12 +131,7 @@ def wheel(session: nox.Session) -> None:
     score_examples(session)
     (product,) = sample(session, Path("product"))
     session.run(SUPERRES, "info", str(product))
-    session.run(
-        SUPERRES,
-        "predict",
-        *(str(product), "out.tif", "--overwrite"),
-        env=QUIET_TENSORFLOW,
-    )
+    session.run(SUPERRES, "predict", str(product), "out.tif", "--overwrite")
 
 
 def sample(session: nox.Session, folder: Path) -> list[Path]:
@@ -170,9 +163,8 @@ def demo(session: nox.Session) -> None:
         "predict",
         *(str(product), str(output), "--overwrite"),
         f"--quicklook={output.with_suffix('.png')}",
-        env=QUIET_TENSORFLOW,
     )
-    session.run(SUPERRES, "validate", str(product), "--no-full-scale", env=QUIET_TENSORFLOW)
+    session.run(SUPERRES, "validate", str(product), "--no-full-scale")
     session.log(f"The picture, before and after: {output.with_suffix('.png')}")
 
 
@@ -201,7 +193,6 @@ def bench(session: nox.Session) -> None:
     session.run(
         *("python", f"packages/{SUPERRES}/benchmarks/bench_predict.py"),
         *("--sizes", "600", "1800", "--out", "docs/performance/predict.md"),
-        env=QUIET_TENSORFLOW,
     )
 
 
@@ -213,5 +204,4 @@ def docs(session: nox.Session) -> None:
         session.run(
             "sphinx-build",
             *("-b", builder, "-W", "--keep-going", "-q", "docs", f"docs/_build/{builder}"),
-            env=QUIET_TENSORFLOW,
         )

@@ -256,6 +256,12 @@ def quiet_keras() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _silent_stderr():
         import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # Where there is no GPU, the first look for one is reported as an error.
+            tf.config.list_physical_devices()
     return keras
 
 

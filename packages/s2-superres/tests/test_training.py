@@ -404,7 +404,6 @@ def test_two_runs_do_not_share_a_folder(data: Path, tmp_path: Path) -> None:
     alone = load_weights(tmp_path / "alone" / "last.npz")
     for name, array in load_weights(tmp_path / "run" / "last.npz").arrays.items():
         np.testing.assert_array_equal(array, alone.arrays[name])
-    train(tiny(data), tmp_path / "run", overwrite=True)  # once it is free
 
 
 def test_a_run_does_not_go_back(data: Path, tmp_path: Path) -> None:

@@ -136,7 +136,10 @@ def test_a_closed_terminal_stops_a_run_after_a_checkpoint(
 ) -> None:
     """But not one that was started with nohup, which has the signal ignored."""
     folder = tmp_path / "run"
-    program = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" if ignored else ""
+    # Either way it is set here: the tests may run under nohup themselves.
+    program = (
+        f"import signal; signal.signal(signal.SIGHUP, signal.SIG_{'IGN' if ignored else 'DFL'})\n"
+    )
     process = subprocess.Popen(
         arguments(program + SLOW, "train", "--data", data, "--out", folder, *options()),
         stderr=subprocess.PIPE, text=True,

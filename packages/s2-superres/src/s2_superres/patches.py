@@ -200,7 +200,15 @@ def cut_patches(
         folder.mkdir(parents=True, exist_ok=True)
     with sole_run(folder):
         _clear(folder, options.overwrite)
-        written = _cut_scenes(scenes, sides, folder, settings, options, progress, warn)
+        written = _cut_scenes(
+            scenes,
+            sides,
+            folder,
+            settings,
+            skip_unusable=options.skip_unusable,
+            progress=progress,
+            warn=warn,
+        )
         write_text(folder / MANIFEST, manifest_text(settings, written), _AFTER_ROOM)
     return PatchSet(folder)
 
@@ -210,7 +218,8 @@ def _cut_scenes(
     sides: Mapping[str, str],
     folder: Path,
     settings: PatchSettings,
-    options: CutOptions,
+    *,
+    skip_unusable: bool,
     progress: Progress | None,
     warn: Callable[[str], None],
 ) -> list[PatchScene]:
@@ -236,7 +245,7 @@ def _cut_scenes(
                 )
         except (InputError, ProductError) as error:
             # Some damage shows only when the pixels are read.
-            if not options.skip_unusable:
+            if not skip_unusable:
                 raise
             warn(f"left out: {error}")
             count = 0

@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 
 from image_similarity_measures import __version__
-from image_similarity_measures.registry import METRICS, Metric
+from image_similarity_measures.metrics.registry import METRICS, Metric
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -82,6 +82,6 @@ def add_tables(app: Sphinx, page: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> None:
     app.connect("source-read", add_tables)
     # One signature for a metric; its overloads are for type checkers.
-    analyzer = ModuleAnalyzer.for_module("image_similarity_measures.metrics")
+    analyzer = ModuleAnalyzer.for_module("image_similarity_measures.metrics.functions")
     analyzer.analyze()
     analyzer.overloads.clear()

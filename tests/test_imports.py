@@ -87,6 +87,48 @@ def test_the_reader_of_imports_sees_every_form(tmp_path: Path) -> None:
     }
 
 
+#: The rooms of image_similarity_measures, and the modules beside them: what each may import.
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "opencv": {"errors"},
+    "files": {"errors"},
+    "arrays": {"errors"},
+    "rasters": {"arrays", "errors", "files", "opencv"},
+    "metrics": {"arrays", "errors", "opencv"},
+    "legacy": {"errors", "opencv", "rasters"},
+    "report": {"arrays", "errors", "files", "legacy", "metrics", "rasters"},
+    "cli": {"errors", "files", "metrics", "report"},
+}
+#: The ways in: they may import any room, and no room imports them.
+DOORS = {"__init__", "__main__", "evaluate", "quality_metrics"}
+
+
+def room(path: Path) -> str:
+    """The room of image_similarity_measures that a source file belongs to."""
+    return Path(path.relative_to(METRICS).parts[0]).stem
+
+
+def test_every_module_of_the_metrics_has_a_room() -> None:
+    assert {room(path) for path in modules(METRICS)} == ROOMS.keys() | DOORS
+
+
+def test_the_rooms_of_the_metrics_stand_in_order() -> None:
+    """No room may import one that stands below it in the table."""
+    order = list(ROOMS)
+    for name, below in ROOMS.items():
+        assert below <= set(order[: order.index(name)]), name
+
+
+@pytest.mark.parametrize("path", modules(METRICS), ids=lambda path: path.stem)
+def test_a_room_of_the_metrics_imports_only_what_the_table_says(path: Path) -> None:
+    if (name := room(path)) in DOORS:
+        return
+    inside = {
+        other.split(".")[1] for other in imports(path) if other.startswith(f"{METRICS.name}.")
+    }
+    assert inside - {"__version__", name} <= ROOMS[name]
+
+
 def test_there_is_source_to_read() -> None:
     assert len(modules(METRICS)) > 5
     assert len(modules(SUPERRES)) > 5
@@ -129,7 +171,7 @@ def test_grids_and_windows_touch_neither_files_nor_networks(module: str) -> None
     ],
 )
 def test_a_command_asks_for_help_without_the_heavy_libraries(package: str, heavy: set[str]) -> None:
-    if not (PACKAGES / package.replace("_", "-") / "src" / package / "cli.py").exists():
+    if not any((PACKAGES / package.replace("_", "-") / "src" / package).glob("cli*")):
         pytest.skip(f"{package} has no command yet")
     program = f"import sys, {package}.cli; print(*sys.modules)"
     done = subprocess.run(

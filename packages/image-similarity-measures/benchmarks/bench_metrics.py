@@ -39,7 +39,7 @@ Job = Callable[[Any, Any], object]
 def ours(what: str) -> Job:
     """Return the function of this package."""
     import image_similarity_measures as ism
-    from image_similarity_measures.streaming import ArrayPair, score
+    from image_similarity_measures.metrics.streaming import ArrayPair, score
 
     if what == "rmse+psnr+sre":
         return lambda x, y: score(ArrayPair(x, y), ["rmse", "psnr", "sre"])

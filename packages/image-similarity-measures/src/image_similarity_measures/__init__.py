@@ -26,26 +26,33 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from .comparison import compare
-    from .metrics import fsim, issm, psnr, rmse, sam, sre, ssim, uiq
-    from .registry import METRICS, Metric
-    from .report import Report, Result
-    from .streaming import Options
+    from .arrays import ArrayPair, Block, PairSource
+    from .metrics.functions import fsim, issm, psnr, rmse, sam, sre, ssim, uiq
+    from .metrics.registry import METRICS, Metric
+    from .metrics.streaming import MapSink, Options, Score, Scores, score
+    from .report.comparison import compare
+    from .report.report import Report, Result
 
 __version__ = "1.0.0"
 
 __all__ = [
     "METRICS",
+    "ArrayPair",
+    "Block",
     "GridMismatchError",
     "ImageSimilarityError",
     "InputError",
+    "MapSink",
     "Metric",
     "OpenCVMissingError",
     "Options",
     "OutputError",
+    "PairSource",
     "ReadError",
     "Report",
     "Result",
+    "Score",
+    "Scores",
     "ShapeMismatchError",
     "SimilarityWarning",
     "UsageError",
@@ -56,6 +63,7 @@ __all__ = [
     "psnr",
     "rmse",
     "sam",
+    "score",
     "sre",
     "ssim",
     "uiq",
@@ -63,13 +71,14 @@ __all__ = [
 
 # Loaded on first use, so that the command's --help and --version need not wait for NumPy.
 _HOME = {
-    "METRICS": "registry",
-    "Metric": "registry",
-    "Options": "streaming",
-    "Report": "report",
-    "Result": "report",
-    "compare": "comparison",
-    **dict.fromkeys(("fsim", "issm", "psnr", "rmse", "sam", "sre", "ssim", "uiq"), "metrics"),
+    **dict.fromkeys(("METRICS", "Metric"), "metrics.registry"),
+    **dict.fromkeys(("MapSink", "Options", "Score", "Scores", "score"), "metrics.streaming"),
+    **dict.fromkeys(
+        ("fsim", "issm", "psnr", "rmse", "sam", "sre", "ssim", "uiq"), "metrics.functions"
+    ),
+    **dict.fromkeys(("ArrayPair", "Block", "PairSource"), "arrays"),
+    **dict.fromkeys(("Report", "Result"), "report.report"),
+    "compare": "report.comparison",
 }
 
 

@@ -53,7 +53,7 @@ class SimilarityWarning(UserWarning):
 def warn(message: str, category: type[Warning] = SimilarityWarning) -> None:
     """Issue a warning about the line that called this package, however deep in it we are."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and Path(frame.f_code.co_filename).parent == _PACKAGE:
+    while frame.f_back is not None and _PACKAGE in Path(frame.f_code.co_filename).parents:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
 

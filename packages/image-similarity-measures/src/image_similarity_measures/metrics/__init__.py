@@ -1,0 +1,1 @@
+"""The metrics: what each computes of two images, and the one pass that computes those asked."""

@@ -1,0 +1,1 @@
+"""Raster files: read as pairs on one grid, and written as maps."""

@@ -1,0 +1,1 @@
+"""From two images or files to a report, and its forms."""

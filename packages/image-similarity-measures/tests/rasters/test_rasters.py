@@ -19,8 +19,9 @@ from rasterio.transform import from_origin
 
 import image_similarity_measures as ism
 from image_similarity_measures.rasters import pair as pair_module
+from image_similarity_measures.rasters.grid import Grid
 from image_similarity_measures.rasters.maps import MapFile
-from image_similarity_measures.rasters.pair import Grid, RasterPair
+from image_similarity_measures.rasters.pair import RasterPair
 
 Array = np.ndarray[Any, Any]
 Write = Callable[..., str]

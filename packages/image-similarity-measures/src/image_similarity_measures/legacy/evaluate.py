@@ -231,10 +231,11 @@ def _read_with_rasterio(path: str) -> Array:
     import rasterio
     from rasterio.errors import RasterioError
 
-    from image_similarity_measures.rasters.pair import unreferenced_is_fine
+    from image_similarity_measures.rasters.gdal import decoders, unreferenced_is_fine
 
+    threads = rasterio.Env(GDAL_NUM_THREADS=decoders())
     try:
-        with unreferenced_is_fine, rasterio.open(path) as dataset:
+        with threads, unreferenced_is_fine, rasterio.open(path) as dataset:
             return np.moveaxis(dataset.read(), 0, -1)
     except (RasterioError, UnicodeError) as error:
         raise ReadError(f"cannot read {path}: {error}") from error

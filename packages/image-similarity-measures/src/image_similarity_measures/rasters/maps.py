@@ -15,7 +15,8 @@ from rasterio.windows import Window
 from image_similarity_measures.errors import OutputError
 from image_similarity_measures.files import temporary_sibling, writable
 
-from .pair import Grid, gdal_settings, reason, unreferenced_is_fine
+from .gdal import gdal_settings, reason, unreferenced_is_fine
+from .grid import Grid
 
 __all__ = ["MapFile"]
 

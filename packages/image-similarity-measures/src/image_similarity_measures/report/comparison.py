@@ -19,7 +19,8 @@ from image_similarity_measures.metrics.streaming import BandMean, Options, Score
 from .report import Report, Result
 
 if TYPE_CHECKING:
-    from image_similarity_measures.rasters.pair import Grid, RasterPair
+    from image_similarity_measures.rasters.grid import Grid
+    from image_similarity_measures.rasters.pair import RasterPair
 
 __all__ = ["PathLike", "compare", "compare_as_0_3"]
 
@@ -244,8 +245,8 @@ def _open_maps(
     overwrite: bool,
 ) -> dict[str, BandMean]:
     from image_similarity_measures.files import no_empty_folder, writable
+    from image_similarity_measures.rasters.grid import Grid
     from image_similarity_measures.rasters.maps import MapFile
-    from image_similarity_measures.rasters.pair import Grid
 
     from .maps import map_paths
 

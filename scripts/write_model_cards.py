@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from s2_superres.validation_table import SHOWN, number
-from s2_superres.weights import SHIPPED, Weights, load_weights, shipped_index, started_from
+from s2_superres.networks.weights import SHIPPED, Weights, load_weights, shipped_index, started_from
+from s2_superres.validation.table import SHOWN, number
 
 TARGET = Path(__file__).parents[1] / "docs" / "s2-superres" / "model-cards.md"
 #: The crop that the product which ships was cut from, too.

@@ -12,7 +12,7 @@ import image_similarity_measures as ism
 from image_similarity_measures.errors import ShapeMismatchError
 from image_similarity_measures.quality_metrics import metric_functions
 from s2_superres import Product, SuperResolved, bands, errors, open_product, superresolve
-from s2_superres.predict import Summary
+from s2_superres.inference.predict import Summary
 
 reference = np.zeros((64, 64, 4), np.uint16)
 image = reference + 1

@@ -36,7 +36,7 @@ def inputs(side: int) -> list[Any]:
     import numpy as np
 
     from s2_superres.bands import BANDS_10M, BANDS_20M
-    from s2_superres.synthetic import landscape
+    from s2_superres.testing.products import landscape
 
     return [
         np.stack([landscape(band, side // ratio, side // ratio) for band in bands])
@@ -48,8 +48,8 @@ def weights() -> Any:
     """Return DSen2 for 20 m with fixed random weights, without projection."""
     import numpy as np
 
-    from s2_superres.network import build_network, dsen2_spec
-    from s2_superres.weights import Weights, variables_of
+    from s2_superres.networks.network import build_network, dsen2_spec
+    from s2_superres.networks.weights import Weights, variables_of
 
     spec = dsen2_spec(20, consistent=False)
     rng = np.random.default_rng(0)
@@ -62,9 +62,9 @@ def naive(side: int) -> None:
     """All patches, with their borders, through `Model.predict`."""
     import numpy as np
 
-    from s2_superres.engine import quiet_keras
-    from s2_superres.network import build_network
-    from s2_superres.weights import apply_weights
+    from s2_superres.networks.engine import quiet_keras
+    from s2_superres.networks.network import build_network
+    from s2_superres.networks.weights import apply_weights
 
     quiet_keras()
     made = weights()
@@ -100,7 +100,7 @@ def naive(side: int) -> None:
 def ours(side: int, precision: str) -> None:
     """The array function, from digital numbers to digital numbers."""
     from s2_superres import superresolve
-    from s2_superres.weights import save_weights
+    from s2_superres.networks.weights import save_weights
 
     made = weights()
     b10, b20 = inputs(side)
@@ -118,10 +118,10 @@ def product(source: str, precision: str, network: str) -> None:
     """A whole run on a product; the share outside the networks."""
     import statistics
 
-    from s2_superres import blocks
-    from s2_superres.grid import Grid
-    from s2_superres.predict import Options, peak_memory, predict
-    from s2_superres.synthetic import ProductSpec, landscape, write_product
+    from s2_superres.inference import blocks
+    from s2_superres.inference.predict import Options, peak_memory, predict
+    from s2_superres.raster.grid import Grid
+    from s2_superres.testing.products import ProductSpec, landscape, write_product
 
     real = blocks.compute
     last: list[Any] = []
@@ -165,7 +165,7 @@ def product(source: str, precision: str, network: str) -> None:
 
 def report(run: Any, side: int) -> None:
     """Time a second run; the first one compiles."""
-    from s2_superres.predict import peak_memory
+    from s2_superres.inference.predict import peak_memory
 
     run()
     wall, cpu = time.perf_counter(), time.process_time()
@@ -176,7 +176,7 @@ def report(run: Any, side: int) -> None:
 
 def peak(precision: str) -> None:
     """The fastest matrix product: the machine's peak in GFLOP per CPU second."""
-    from s2_superres.engine import quiet_keras, set_threads
+    from s2_superres.networks.engine import quiet_keras, set_threads
 
     quiet_keras()
     set_threads(1)
@@ -202,10 +202,10 @@ def computed(way: str, side: int) -> int:
     """How many pixels go through the network: those of the image and of all halos."""
     if way == "naive":
         return len(range(0, side, PATCH - 2 * BORDER)) ** 2 * PATCH**2
-    from s2_superres.blocks import TILES
-    from s2_superres.grid import Area
-    from s2_superres.network import dsen2_spec
-    from s2_superres.windows import plan
+    from s2_superres.inference.blocks import TILES
+    from s2_superres.networks.network import dsen2_spec
+    from s2_superres.raster.grid import Area
+    from s2_superres.raster.windows import plan
 
     halo = dsen2_spec(20, consistent=False).halo
     windows = plan(Area(0, 0, side, side), TILES["dsen2"], halo, 2)
@@ -227,7 +227,7 @@ def measure(*arguments: object) -> dict[str, float]:
 
 def table(sizes: list[int], rounds: int, whole: str | None, networks: list[str]) -> str:
     """Measure everything and return Markdown."""
-    from s2_superres.engine import resolve_precision
+    from s2_superres.networks.engine import resolve_precision
 
     fast = resolve_precision("auto") == "bfloat16"
     ways = ["naive", "float32", *(["bfloat16"] if fast else [])]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, gaussian_filter
 
 from s2_superres.bands import BY_RESOLUTION
-from s2_superres.degradation import degrade
+from s2_superres.raster.degradation import degrade
 
 SIGMAS = np.arange(0.2, 0.81, 0.02)
 #: Detail is what a Gaussian of so many pixels takes away.

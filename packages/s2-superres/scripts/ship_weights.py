@@ -5,7 +5,7 @@ Run from a checkout, with the package installed:
 The settings of the run go beside them, as compact_20m.json, and those of the runs whose weights it
 started from by the names of their folders: ``train --config`` repeats them.
 Values are stored in half precision; the index holds the SHA-256 that
-`s2_superres.weights.find_weights` checks.
+`s2_superres.networks.weights.find_weights` checks.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from s2_superres.methods import choose_methods
-from s2_superres.sample import sample_path
-from s2_superres.scenes import read_scene
-from s2_superres.validation import Settings, validate
-from s2_superres.weights import SHIPPED, file_hash, load_weights, save_weights, started_from
+from s2_superres.networks.weights import (
+    SHIPPED,
+    file_hash,
+    load_weights,
+    save_weights,
+    started_from,
+)
+from s2_superres.products.sample import sample_path
+from s2_superres.validation.methods import choose_methods
+from s2_superres.validation.scenes import read_scene
+from s2_superres.validation.wald import Settings, validate
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from s2_superres.grid import Grid
-from s2_superres.network import NetworkSpec
-from s2_superres.synthetic import ProductSpec, coordinates, landscape, write_product
-from s2_superres.weights import save_weights
+from s2_superres.networks.network import NetworkSpec
+from s2_superres.networks.weights import save_weights
+from s2_superres.raster.grid import Grid
+from s2_superres.testing.products import ProductSpec, coordinates, landscape, write_product
 
 SMALL = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)
 

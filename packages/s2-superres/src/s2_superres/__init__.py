@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from s2_superres.errors import S2SuperresError
 
 if TYPE_CHECKING:
-    from s2_superres.api import superresolve
-    from s2_superres.arrays import SuperResolved
-    from s2_superres.product import Product, open_product
+    from s2_superres.inference.api import superresolve
+    from s2_superres.inference.arrays import SuperResolved
+    from s2_superres.products.product import Product, open_product
 
 __version__ = "1.0.0"
 
@@ -25,10 +25,10 @@ __all__ = [
 
 # Imported when first asked for: the command's help must not wait for them.
 _HOMES = {
-    "Product": "product",
-    "SuperResolved": "arrays",
-    "open_product": "product",
-    "superresolve": "api",
+    "Product": "products.product",
+    "SuperResolved": "inference.arrays",
+    "open_product": "products.product",
+    "superresolve": "inference.api",
 }
 
 

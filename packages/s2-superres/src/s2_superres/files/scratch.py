@@ -1,0 +1,71 @@
+"""A hidden folder beside an output, for what is not yet the output.
+
+It goes away however the work ends, but for a process that is killed outright. The
+next run that writes the same output removes such a folder: a lock on a file in it,
+which ends with the process, tells whether anybody still works there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from s2_superres.files.locks import lock
+
+#: The locked file. It gets this name once it is locked, so it is never seen unlocked early.
+_LOCK = "in-use"
+_NEW_LOCK = "in-use.new"
+
+
+class ScratchFolder:
+    """A hidden folder beside `output`, held until `remove`.
+
+    Attributes
+    ----------
+    path : Path
+    """
+
+    def __init__(self, output: Path) -> None:
+        prefix = f".{output.name[:80]}-"
+        _remove_abandoned(output.parent, prefix)
+        self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=output.parent))
+        self._lock = _hold(self.path)
+
+    def remove(self) -> None:
+        """Remove it with all that is in it."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+        # A thread of GDAL that was left behind may add a file while the folder is being emptied.
+        for _ in range(3):
+            shutil.rmtree(self.path, ignore_errors=True)
+            if not self.path.exists():
+                break
+
+
+def _hold(folder: Path) -> IO[bytes] | None:
+    """Lock a file in the folder; None where the system or the disk has no such locks."""
+    try:
+        new = folder / _NEW_LOCK
+        file = new.open("wb")
+        if not lock(file.fileno()):
+            file.close()
+            return None
+        new.rename(folder / _LOCK)
+    except OSError:
+        return None
+    return file
+
+
+def _remove_abandoned(parent: Path, prefix: str) -> None:
+    """Remove folders of processes that are no more, and whatever is in them."""
+    with suppress(OSError):
+        for entry in os.scandir(parent):
+            if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
+                with suppress(OSError), (Path(entry.path) / _LOCK).open("r+b") as file:
+                    if lock(file.fileno()):
+                        shutil.rmtree(entry.path, ignore_errors=True)

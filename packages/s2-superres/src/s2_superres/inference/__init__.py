@@ -1,0 +1,1 @@
+"""From a product, or from arrays, to sharpened bands."""

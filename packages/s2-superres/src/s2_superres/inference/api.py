@@ -1,0 +1,144 @@
+"""`superresolve`: arrays in, arrays out; a product in, a file out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from s2_superres.errors import InputError
+from s2_superres.inference.arrays import SuperResolved, superresolve_arrays
+from s2_superres.products.product import Product
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from s2_superres.inference.predict import Summary
+    from s2_superres.networks.choice import WeightsFiles
+
+
+@overload
+def superresolve(
+    b10: ArrayLike,
+    b20: ArrayLike,
+    b60: ArrayLike | None = None,
+    *,
+    level: str,
+    offset: float = 0.0,
+    nodata: float | None = 0.0,
+    network: str = "default",
+    weights: WeightsFiles | None = None,
+    consistent: bool = True,
+    precision: str = "auto",
+    tile: int | None = None,
+    threads: int | None = None,
+    device: str = "auto",
+) -> SuperResolved: ...
+
+
+@overload
+def superresolve(
+    product: Product | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    /,
+    **options: Any,
+) -> Summary: ...
+
+
+def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
+    """Bring Sentinel-2's 20 m and 60 m bands to 10 m.
+
+    Two forms: ``superresolve(b10, b20, b60=None, *, level, ...)`` on arrays,
+    and ``superresolve(product, output, ...)`` from a product to a GeoTIFF.
+
+    Parameters
+    ----------
+    b10 : array_like, shape (4, rows, cols)
+        B02, B03, B04, B08 as digital numbers (reflectance * 10000 - offset) of
+        any real dtype. Rows and columns are even, with `b60` multiples of 6.
+    b20 : array_like, shape (6, rows / 2, cols / 2)
+        B05, B06, B07, B8A, B11, B12.
+    b60 : array_like, shape (2, rows / 6, cols / 6), optional
+        B01, B09.
+    level : {"L1C", "L2A"}
+        Top or bottom of the atmosphere: chooses the weights.
+    offset : float
+        What to add to the digital numbers to have reflectance * 10000: -1000
+        for products from processing baseline 04.00 on as they come, else 0.
+    nodata : float or None
+        Digital number of pixels without data; NaN always is. An output band is
+        no data (`nodata`, or NaN if that is None) where that band is, and where
+        all four of `b10` are. What other bands lack is filled in from nearby.
+        Masked pixels of masked arrays are no data.
+    network : {"default", "compact", "dsen2", "vdsen2", "none"}
+        Of the weights that ship; ``"none"`` is the local regression that needs
+        none.
+    weights : path, sequence of paths or mapping of resolution to path, optional
+        Files to take instead: the package's own, or Keras 2 HDF5.
+    consistent : bool
+        Project the output so that, degraded, it returns the measured bands.
+    precision : {"auto", "float32", "bfloat16"}
+        ``"auto"`` takes bfloat16 where the device is faster with it.
+    tile : int, optional
+        Side of a window in 10 m pixels; bounds the memory. The result does not
+        depend on it.
+    threads : int, optional
+        Of the network; only before the first use in a process.
+    device : str
+        ``auto``, ``cpu``, ``gpu`` or ``gpu:1``.
+    product : Product or path
+        A ``.SAFE`` folder, its zip or its metadata file.
+    output : path
+        The GeoTIFF to write.
+    **options
+        For a product: the fields of `s2_superres.inference.predict.Options`, and the
+        ``executor`` and ``progress`` of `s2_superres.inference.predict.predict`.
+
+    Returns
+    -------
+    SuperResolved or Summary
+        For arrays ``.b20`` ``(6, rows, cols)`` and ``.b60`` ``(2, rows, cols)``
+        or None: float32 digital numbers with the offset of the input, neither
+        rounded nor clipped. A band that is saturated (65535 in uint16 input)
+        stays so.
+
+    Raises
+    ------
+    S2SuperresError
+        With one line that names the array, file or value and the cure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from s2_superres import superresolve
+    >>> b10 = np.full((4, 24, 24), 1500, np.uint16)
+    >>> b20 = np.full((6, 12, 12), 2500, np.uint16)
+    >>> result = superresolve(b10, b20, level="L1C", network="none")
+    >>> result.b20.shape
+    (6, 24, 24)
+    """
+    if args and isinstance(args[0], str | os.PathLike | Product):
+        return _to_file(*args, **kwargs)
+    return superresolve_arrays(*args, **kwargs)
+
+
+def _to_file(
+    product: Product | str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Summary:
+    from s2_superres.inference.predict import Options, predict
+
+    if output is None:
+        raise InputError(f"{product}: say where to write, superresolve(product, output)")
+
+    run = {name: options.pop(name) for name in ("executor", "progress") if name in options}
+    try:
+        chosen = Options(**options)
+    except TypeError as error:
+        raise InputError(
+            f"superresolve from a product to a file: {str(error).partition(') ')[2]}; "
+            "see s2_superres.inference.predict.Options"
+        ) from None
+    source = product if isinstance(product, Product) else Path(product)
+    return predict(source, Path(output), chosen, **run)

@@ -1,0 +1,279 @@
+"""The unit of work: one window of an image, from its pixels to its sharpened bands.
+
+`load` reads, `compute` runs the networks, `finish` restores digital numbers.
+`process` is all three, for executors that send windows elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2_superres.networks.choice import Network
+from s2_superres.networks.engine import Prediction, Predictor
+from s2_superres.raster import mosaic
+from s2_superres.raster.degradation import degrade
+from s2_superres.raster.filling import reach, read_mirrored
+from s2_superres.raster.grid import UNIT, Area
+from s2_superres.raster.radiometry import SCALE, Radiometry
+from s2_superres.raster.windows import Plan, Window
+
+#: What the networks made of a window, per resolution.
+Predictions = dict[int, Prediction]
+
+
+#: The tile that suits each family of networks.
+TILES = {"compact": 720, "dsen2": 636, "vdsen2": 512}
+
+
+class Source(Protocol):
+    """Something to read bands from: a product or arrays."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the whole image in 10 m pixels."""
+
+    def read(self, resolution: int, row: int, col: int, rows: int, cols: int) -> NDArray[Any]:
+        """Return ``(bands, rows, cols)`` of an area inside, in pixels of the resolution."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all windows of a run have in common. Picklable.
+
+    Attributes
+    ----------
+    networks : tuple of Network
+    halos : tuple of int
+        Each network's halo, in the same order.
+    trims : tuple of int
+        How much of its halo each network's output comes without, see `NetworkSpec.trim`.
+    outer : tuple of int
+        Rows and columns of the windows' outer parts.
+    radiometry : Radiometry
+    precision, device : str
+        As for `Predictor`; the precision already resolved.
+    """
+
+    networks: tuple[Network, ...]
+    halos: tuple[int, ...]
+    trims: tuple[int, ...]
+    outer: tuple[int, int]
+    radiometry: Radiometry
+    precision: str = "float32"
+    device: str = "auto"
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Resolutions of the bands to read."""
+        return (10, 20, 60) if any(n.resolution == 60 for n in self.networks) else (10, 20)
+
+
+def make_job(
+    networks: Sequence[Network],
+    plan: Plan,
+    radiometry: Radiometry,
+    precision: str,
+    device: str = "auto",
+) -> Job:
+    """Put together a job for the windows of a plan."""
+    specs = [network.load().spec for network in networks]
+    halos, trims = tuple(spec.halo for spec in specs), tuple(spec.trim for spec in specs)
+    return Job(tuple(networks), halos, trims, plan.outer_shape, radiometry, precision, device)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One window with its pixels read.
+
+    Attributes
+    ----------
+    window : Window
+    scaled : dict of int to ndarray
+        Networks' inputs ``(1, rows, cols, bands)`` over the outer part. Empty if
+        no pixel of the core has data.
+    measured : dict of int to ndarray
+        Digital numbers ``(bands, rows, cols)`` over the core, at their own grids.
+    valid : dict of int to ndarray
+        Per network's resolution ``(bands, rows, cols)``, where at 10 m in the core
+        its output has data: see `mosaic.valid_outputs`.
+    """
+
+    window: Window
+    scaled: dict[int, NDArray[np.float32]]
+    measured: dict[int, NDArray[Any]]
+    valid: dict[int, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One window's sharpened bands.
+
+    Attributes
+    ----------
+    core : Area
+    bands : dict of int to ndarray
+        Per resolution 20 and 60 ``(bands, rows, cols)`` at 10 m, in digital
+        numbers; per resolution 10 the measured bands.
+    pixels : int
+        How many pixels of the core have data in every sharpened band.
+    residuals : dict of int to ndarray
+        Per network's resolution ``(3, bands)``: how many coarse pixels were
+        compared, and the sums over them of the squared difference, in digital
+        numbers, between the measured band and the degraded output, with and
+        without the projection. Empty unless asked for.
+    """
+
+    core: Area
+    bands: dict[int, NDArray[Any]]
+    pixels: int
+    residuals: dict[int, NDArray[np.float64]]
+
+
+def load(source: Source, window: Window, job: Job) -> Block:
+    """Read a window, fill what is missing, and bring it to the networks' scale."""
+    measured, filled = {}, {}
+    for resolution in job.resolutions:
+        dn, filled[resolution] = _read(source, window, job, resolution)
+        # A copy, so that what surrounds it can go.
+        measured[resolution] = mosaic.cut(dn, window.outer, window.core, resolution).copy()
+    valid = {
+        network.resolution: mosaic.valid_outputs(measured, network.resolution, job.radiometry)
+        for network in job.networks
+    }
+    scaled = {}
+    if any(mask.any() for mask in valid.values()):
+        for resolution, dn in filled.items():
+            bands = job.radiometry.to_scaled(dn, resolution)
+            scaled[resolution] = np.ascontiguousarray(np.moveaxis(bands, 0, -1))[None]
+    return Block(window, scaled, measured, valid)
+
+
+def _read(
+    source: Source, window: Window, job: Job, resolution: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Read the outer part of a window: as it is, and as the networks are to see it."""
+    ratio = resolution // 10
+    margin = reach(max(job.halos)) // ratio
+    area = window.outer.at(resolution)
+
+    def inside(row: int, col: int, rows: int, cols: int) -> NDArray[Any]:
+        return source.read(resolution, row, col, rows, cols)
+
+    wide = read_mirrored(
+        inside,
+        (source.size[0] // ratio, source.size[1] // ratio),
+        area.row - margin,
+        area.col - margin,
+        area.rows + 2 * margin,
+        area.cols + 2 * margin,
+    )
+    filled = job.radiometry.fill(wide, resolution, margin)
+    outer = np.s_[:, margin : margin + area.rows, margin : margin + area.cols]
+    return wide[outer], filled[outer]
+
+
+def compute(block: Block, job: Job) -> Predictions:
+    """Run the networks on a window; what they made of it, per resolution."""
+    predictions: Predictions = {}
+    window = block.window
+    for network, halo, trim in zip(job.networks, job.halos, job.trims, strict=True):
+        if not block.valid[network.resolution].any():
+            continue
+        area = mosaic.around(window, halo)
+        inputs = {}
+        for resolution in network.inputs:
+            bands_first = np.moveaxis(block.scaled[resolution], -1, 1)
+            inside = mosaic.cut(bands_first, window.outer, area, resolution)
+            inputs[resolution] = np.moveaxis(inside, 1, -1)
+        run = _predictor(network, area.shape, trim, job.precision, job.device)
+        predictions[network.resolution] = run(inputs)
+    return predictions
+
+
+@lru_cache(maxsize=4)
+def _predictor(
+    network: Network, shape: tuple[int, int], trim: int, precision: str, device: str
+) -> Predictor:
+    return Predictor(network.load(), *shape, trim=trim, precision=precision, device=device)
+
+
+def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = False) -> Result:
+    """Trim the networks' outputs to the core and restore digital numbers."""
+    core = block.window.core
+    bands = {10: block.measured[10]}
+    sums: dict[int, NDArray[np.float64]] = {}
+    for network, halo, trim in zip(job.networks, job.halos, job.trims, strict=True):
+        resolution = network.resolution
+        valid = block.valid[resolution]
+        measured = block.measured[resolution]
+        if resolution not in predictions:
+            shape = (len(measured), *core.shape)
+            bands[resolution] = job.radiometry.no_data(shape)
+            continue
+        prediction = predictions[resolution]
+        area = mosaic.around(block.window, halo - trim)
+        values = np.moveaxis(prediction.values, -1, 0)
+        bands[resolution] = mosaic.finish(
+            np.moveaxis(mosaic.cut(values, area, core), 0, -1),
+            resolution,
+            measured,
+            valid,
+            job.radiometry,
+        )
+        if residuals:
+            sums[resolution] = _residuals(block, prediction, resolution, area)
+    pixels = int(np.logical_and.reduce([v.all(axis=0) for v in block.valid.values()]).sum())
+    return Result(core, bands, pixels, sums)
+
+
+def _residuals(
+    block: Block, prediction: Prediction, resolution: int, area: Area
+) -> NDArray[np.float64]:
+    core, ratio = block.window.core, resolution // 10
+    # One coarse pixel more on every side than is compared: as far as degrading sees.
+    margin = Area(core.row - ratio, core.col - ratio, core.rows + 2 * ratio, core.cols + 2 * ratio)
+    target = mosaic.cut(
+        np.moveaxis(block.scaled[resolution], -1, 1)[0], block.window.outer, core, resolution
+    )
+    rows, cols = target.shape[1:]
+    valid = block.valid[resolution].reshape(-1, rows, ratio, cols, ratio).all(axis=(2, 4))
+    out = np.zeros((3, len(target)))
+    out[0] = valid.sum(axis=(1, 2))
+    for i, output in enumerate((prediction.values, prediction.raw)):
+        fine = mosaic.cut(np.moveaxis(output, -1, 0), area, margin)
+        difference = (degrade(fine, ratio)[:, 1:-1, 1:-1] - target) * SCALE
+        out[i + 1] = np.square(difference, dtype=np.float64).sum(axis=(1, 2), where=valid)
+    return out
+
+
+def process(source: Source, window: Window, job: Job, residuals: bool = False) -> Result:
+    """Load, compute and finish one window."""
+    block = load(source, window, job)
+    return finish(block, compute(block, job), job, residuals)
+
+
+def unit_of(resolutions: Sequence[int]) -> int:
+    """Return 10 m pixels per coarsest pixel among the resolutions that are read."""
+    return UNIT if 60 in resolutions else 2
+
+
+def widest(networks: Sequence[Network]) -> int:
+    """Return the widest halo among networks."""
+    return max(network.load().spec.halo for network in networks)
+
+
+def tile_for(networks: Sequence[Network], tile: int | None) -> int:
+    """Return the tile asked for, or one that suits the networks.
+
+    As large as a run in float32 stays below 2 GiB with: a larger window wastes
+    less on its halo.
+    """
+    if tile is not None:
+        return tile
+    return min(TILES[network.load().spec.family] for network in networks)

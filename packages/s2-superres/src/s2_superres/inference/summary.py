@@ -1,0 +1,73 @@
+"""What a run will do or did, in a few lines for people to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from s2_superres.inference.predict import Estimate, Prepared, Summary
+from s2_superres.networks.choice import NONE
+from s2_superres.progress import duration
+
+
+def plan_text(run: Prepared, cost: Estimate) -> str:
+    """Return what ``predict --dry-run`` prints."""
+    uncompressed = 2 * run.area.rows * run.area.cols * len(run.bands)
+    return "\n".join(
+        [
+            *_what(run.to_dict()),
+            f"size      up to {uncompressed / 1e6:.4g} MB, uncompressed",
+            f"memory    about {cost.memory / 2**30:.1f} GiB",
+            f"time      about {duration(cost.seconds)} (from one window, timed on this machine)",
+        ]
+    )
+
+
+def plan_dict(run: Prepared, cost: Estimate) -> dict[str, Any]:
+    """Return what ``predict --dry-run --json`` prints."""
+    return {
+        **run.to_dict(),
+        "estimated_seconds": round(cost.seconds, 1),
+        "estimated_memory_bytes": cost.memory,
+        "uncompressed_bytes": 2 * run.area.rows * run.area.cols * len(run.bands),
+    }
+
+
+def summary_text(summary: Summary) -> str:
+    """Return what ``predict`` prints when it is done."""
+    lines = [f"output    {summary.output}", *_what(summary.plan)]
+    rate = summary.pixels / summary.seconds / 1e6
+    lines.append(f"time      {duration(summary.seconds)}, {rate:.2f} Mpixel/s")
+    if summary.valid_share < 1:
+        lines.append(f"no data   {1 - summary.valid_share:.2%} of the area")
+    if summary.agreement:
+        lines.append("")
+        lines.append("Output brought back to the measured resolution, RMS difference in DN:")
+        consistent = summary.plan["consistent"]
+        for name, value in summary.agreement.items():
+            other = f"   ({value.rms_without_projection:.2f} without projection)"
+            lines.append(f"  {name}  {value.rms:8.2f}{other if consistent else ''}")
+    return "\n".join(lines)
+
+
+def _what(plan: dict[str, Any]) -> list[str]:
+    left, bottom, right, top = plan["bounds"]
+    rows, cols = plan["window_shape"]
+    networks = ", ".join(
+        f"{_name(network)} for {network['resolution']} m" for network in plan["networks"]
+    )
+    return [
+        f"product   {plan['product']} ({plan['level']}, baseline {plan['baseline']})",
+        (
+            f"area      {plan['rows']} x {plan['cols']} pixels of 10 m, "
+            f"{left:.10g} {bottom:.10g} {right:.10g} {top:.10g} in {plan['crs']}"
+        ),
+        f"bands     {' '.join(plan['bands'])}",
+        f"network   {networks}, {plan['precision']}",
+        f"windows   {plan['windows']} of {rows} x {cols}",
+    ]
+
+
+def _name(network: dict[str, Any]) -> str:
+    if network["weights"] == NONE:
+        return "none, local regression"
+    return f"{network['family']} ({network['weights']})"

@@ -1,0 +1,1 @@
+"""The networks: their graphs, their weights, and running them."""

@@ -1,0 +1,133 @@
+"""Which networks to run, named so that another process can find them again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from s2_superres.errors import WeightsError
+from s2_superres.networks.weights import Weights, find_weights, load_weights, untrained
+
+#: Means: no weights at all, the local regression alone.
+NONE = "none"
+
+PathLike = str | os.PathLike[str]
+#: A file, several, or one per resolution; each is recognised by what is in it.
+WeightsFiles = PathLike | Sequence[PathLike] | Mapping[int, PathLike]
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network with its weights.
+
+    Attributes
+    ----------
+    resolution : {20, 60}
+        Of the bands that it brings to 10 m.
+    level : {"L1C", "L2A"}
+    family : str
+        Of the weights that ship: ``"default"``, ``"compact"``, ``"dsen2"``…, or
+        ``"none"`` for the regression without weights.
+    path : str, optional
+        A weights file to take instead.
+    consistent : bool
+        Whether the output is projected onto the measured band.
+    """
+
+    resolution: int
+    level: str
+    family: str = "default"
+    path: str | None = None
+    consistent: bool = True
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Resolutions of the bands that it takes."""
+        return (10, 20) if self.resolution == 20 else (10, 20, 60)
+
+    def load(self) -> Weights:
+        """Load the weights, once per process."""
+        return _load(self)
+
+
+@lru_cache(maxsize=8)
+def _load(network: Network) -> Weights:
+    if network.path is not None:
+        weights = load_weights(network.path)
+    elif network.family == NONE:
+        weights = untrained(network.resolution)
+    else:
+        weights = find_weights(network.resolution, network.level, network.family)
+    return replace(weights, spec=replace(weights.spec, consistent=network.consistent))
+
+
+def choose_networks(
+    resolutions: Sequence[int],
+    level: str,
+    *,
+    network: str = "default",
+    weights: WeightsFiles | None = None,
+    consistent: bool = True,
+) -> tuple[Network, ...]:
+    """Choose one network per resolution.
+
+    Parameters
+    ----------
+    resolutions : sequence of int
+        Of the bands to sharpen: 20, 60 or both.
+    level : {"L1C", "L2A"}
+    network : str
+        Family of the weights that ship, or ``"none"``.
+    weights : path, sequence of paths or mapping of resolution to path, optional
+        Files to take instead of those that ship; ``"none"`` for the regression
+        without weights.
+    consistent : bool
+
+    Raises
+    ------
+    WeightsError
+        If a file is unusable, two are for the same resolution, none is for a
+        resolution that is asked for, or no weights ship.
+    """
+    if weights is not None and str(weights) == NONE:
+        network, weights = NONE, None
+    paths = _paths_by_resolution(weights)
+    if paths and not set(paths) & set(resolutions):
+        resolution, path = next(iter(paths.items()))
+        raise WeightsError(
+            f"{path}: sharpens {resolution} m bands, and none are asked for; "
+            "leave it out, or ask for them"
+        )
+    chosen = tuple(
+        Network(resolution, level, network, paths.get(resolution), consistent)
+        for resolution in resolutions
+    )
+    for one in chosen:
+        one.load()
+    return chosen
+
+
+def _paths_by_resolution(weights: WeightsFiles | None) -> dict[int, str]:
+    if weights is None:
+        return {}
+    if isinstance(weights, Mapping):
+        paths = {int(resolution): os.fspath(path) for resolution, path in weights.items()}
+        for resolution, path in paths.items():
+            found = load_weights(path).spec.resolution
+            if found != resolution:
+                raise WeightsError(f"{path}: sharpens {found} m bands, not {resolution} m")
+        return paths
+    files = [weights] if isinstance(weights, str | os.PathLike) else list(weights)
+    paths = {}
+    for file in files:
+        path = str(Path(file).absolute())
+        resolution = load_weights(path).spec.resolution
+        if resolution in paths:
+            raise WeightsError(
+                f"{path}: sharpens {resolution} m bands, as does {paths[resolution]}; give one"
+            )
+        paths[resolution] = path
+    return paths

@@ -1,0 +1,269 @@
+"""Weights files: write, read, check, and find those that ship with the package.
+
+A file is a NumPy ``.npz`` without pickles: one array per variable, named
+``layer/kernel`` or ``layer/bias``, and a JSON text ``metadata`` that holds the
+network's spec and how the weights were made.  Half precision by default.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2_superres.errors import WeightsError
+from s2_superres.files.atomic import whole_file
+from s2_superres.files.npz import read_npz
+from s2_superres.networks.keras2 import read_legacy
+from s2_superres.networks.network import NetworkSpec, build_network, fold
+
+if TYPE_CHECKING:
+    import keras
+
+#: Folder of the weights that ship with the package, with their index.
+SHIPPED = Path(__file__).parents[1] / "data" / "weights"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network's spec and the values of its variables.
+
+    Attributes
+    ----------
+    spec : NetworkSpec
+    arrays : mapping of str to ndarray
+        Float arrays by ``layer/kernel`` (rows, cols, in, out) and ``layer/bias``.
+    metadata : dict
+        How the weights were made: data, recipe, scores. JSON types.
+    sha256 : str
+        Hash of the file, or of nothing for weights made in memory.
+    name : str
+        File name without its ending, for tags and messages.
+    """
+
+    spec: NetworkSpec
+    arrays: Mapping[str, NDArray[np.floating]]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+    name: str = ""
+
+
+def variables_of(model: keras.Model) -> dict[str, Any]:
+    """Return a model's trained variables by ``layer/kernel`` and ``layer/bias``."""
+    return {
+        f"{layer.name}/{variable.name}": variable
+        for layer in model.layers
+        for variable in layer.trainable_weights
+    }
+
+
+def apply_weights(model: keras.Model, weights: Weights) -> None:
+    """Set a model's variables.
+
+    Raises
+    ------
+    WeightsError
+        If names or shapes differ from the model's.
+    """
+    variables = variables_of(model)
+    if set(variables) != set(weights.arrays):
+        odd = sorted(set(variables) ^ set(weights.arrays))[0]
+        raise WeightsError(
+            f"{weights.name}: the weights do not fit the network (first difference: {odd}); "
+            "use the file with the network it was trained for"
+        )
+    for name, variable in variables.items():
+        if tuple(variable.shape) != weights.arrays[name].shape:
+            raise WeightsError(
+                f"{weights.name}: {name} has shape {weights.arrays[name].shape}, "
+                f"the network needs {tuple(variable.shape)}"
+            )
+        variable.assign(weights.arrays[name].astype(np.float32))
+
+
+def mean_weights(parts: Sequence[Weights]) -> Weights:
+    """Return the mean of weights of one network, where each variable is the mean of theirs.
+
+    Runs that started from the same weights are often better so than each of them (Wortsman et al.
+    2022, Model soups, ICML).
+
+    Parameters
+    ----------
+    parts : sequence of Weights
+        At least one; a single one is returned as it is.
+
+    Raises
+    ------
+    WeightsError
+        If they are of different networks.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    for other in parts[1:]:
+        if replace(other.spec, consistent=first.spec.consistent) != first.spec:
+            raise WeightsError(
+                f"{other.name} and {first.name} are of different networks; "
+                "the mean is of weights of one"
+            )
+    arrays = {
+        name: np.stack([part.arrays[name] for part in parts]).mean(axis=0, dtype=np.float64)
+        for name in first.arrays
+    }
+    made = [{"sha256": part.sha256, **part.metadata} for part in parts]
+    return Weights(first.spec, arrays, {"mean_of": made}, name="mean")
+
+
+def started_from(metadata: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the metadata of the weights that a run started from, by their files' names."""
+    if "init" not in metadata:
+        return {}
+    init, files = metadata["init"], metadata["recipe"]["init"]
+    parts = init.get("mean_of", [init])
+    return dict(zip([files] if isinstance(files, str) else files, parts, strict=True))
+
+
+def build_with_weights(weights: Weights, precision: str = "float32", trim: int = 0) -> keras.Model:
+    """Build the network of some weights for inference and set them; see `build_network`."""
+    model = build_network(weights.spec, precision, trim, inference=True)
+    apply_weights(model, replace(weights, arrays=fold(weights.arrays)))
+    return model
+
+
+def untrained(resolution: int, *, consistent: bool = True) -> Weights:
+    """Return the local regression that needs no weights (``--weights none``)."""
+    spec = NetworkSpec("compact", resolution, consistent=consistent, trained=False)
+    return Weights(spec, {}, {"recipe": "local regression, nothing trained"}, name="none")
+
+
+def save_weights(
+    path: str | os.PathLike[str],
+    spec: NetworkSpec,
+    arrays: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    dtype: str = "float16",
+) -> None:
+    """Write weights to a file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+    spec : NetworkSpec
+    arrays : mapping of str to array-like
+        As `Weights.arrays`.
+    metadata : mapping
+        JSON types only.
+    dtype : {"float16", "float32"}
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    text = json.dumps({"format": _FORMAT, "spec": spec.to_dict(), **metadata}, sort_keys=True)
+    contents: dict[str, Any] = {
+        name: np.asarray(value).astype(dtype) for name, value in arrays.items()
+    }
+    with whole_file(path) as file:
+        np.savez(file, metadata=np.array(text), **contents)
+
+
+def load_weights(path: str | os.PathLike[str]) -> Weights:
+    """Read a weights file: ours, or a Keras 2 HDF5 file of DSen2 or VDSen2.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, damaged or of another kind.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            magic = file.read(8)
+    except OSError as error:
+        raise WeightsError(
+            f"{path}: cannot read the weights ({error.strerror}); check the path"
+        ) from error
+    if magic == b"\x89HDF\r\n\x1a\n":
+        legacy = {"recipe": "Keras 2 weights in circulation"}
+        return Weights(*read_legacy(path), legacy, file_hash(path), path.stem)
+    try:
+        arrays = read_npz(path)
+        metadata = json.loads(str(arrays.pop("metadata")))
+        spec = NetworkSpec.from_dict(metadata.pop("spec"))
+        newer = metadata.pop("format") > _FORMAT
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(
+            f"{path}: not a weights file of s2-superres, nor a Keras HDF5 file, or damaged; "
+            "fetch it again or train one with `s2-superres train`"
+        ) from error
+    if newer:
+        raise WeightsError(f"{path}: written by a newer version; update s2-superres")
+    return Weights(spec, arrays, metadata, file_hash(path), path.stem)
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def shipped_index() -> dict[str, dict[str, Any]]:
+    """Return the index of the shipped weights: file name to its facts.
+
+    Each entry has ``sha256``, ``resolution``, ``levels``, ``family`` and ``default``.
+    """
+    try:
+        index: dict[str, dict[str, Any]] = json.loads((SHIPPED / "index.json").read_text())
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"{SHIPPED / 'index.json'}: the package's weights are missing or damaged; "
+            "install s2-superres again, or name a file with --weights"
+        ) from error
+    return index
+
+
+def find_weights(resolution: int, level: str, network: str = "default") -> Weights:
+    """Load the shipped weights for a resolution, level and family.
+
+    Parameters
+    ----------
+    resolution : {20, 60}
+    level : {"L1C", "L2A"}
+    network : str
+        ``"compact"``, ``"dsen2"``, or ``"default"`` for the better by the table in
+        the documentation.
+
+    Raises
+    ------
+    WeightsError
+        If none are shipped, or the file is not the one that was released.
+    """
+    for name, entry in shipped_index().items():
+        if (
+            entry["resolution"] == resolution
+            and level in entry["levels"]
+            and (entry["default"] if network == "default" else entry["family"] == network)
+        ):
+            path = SHIPPED / name
+            if not path.is_file() or file_hash(path) != entry["sha256"]:
+                raise WeightsError(
+                    f"{path}: missing or not the released file; install s2-superres again, "
+                    "or name a file with --weights"
+                )
+            return load_weights(path)
+    raise WeightsError(
+        f"no weights ship for network {network!r}, {resolution} m, {level}: "
+        "name a file with --weights"
+    )

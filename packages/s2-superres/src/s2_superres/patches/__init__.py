@@ -1,0 +1,1 @@
+"""Folders of training patches, and what they are cut from."""

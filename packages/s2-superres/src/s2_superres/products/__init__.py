@@ -1,0 +1,1 @@
+"""Sentinel-2 products: what they are, where their bands lie, and reading them."""

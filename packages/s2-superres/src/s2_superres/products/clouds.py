@@ -1,0 +1,150 @@
+"""Where a product itself says that there are clouds.
+
+L2A carries Sen2Cor's scene classification at 20 m. L1C carries a raster of
+classes at 60 m from baseline 04.00 on, and polygons before that.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2_superres.errors import ProductError
+from s2_superres.products.containers import Container
+from s2_superres.products.layout import locate
+from s2_superres.products.product import Product
+
+#: Classes of the scene classification: shadow, cloud of medium and high probability, cirrus.
+SCL_CLOUDS = (3, 8, 9, 10)
+_SCL = re.compile(r"_SCL(_20m)?\.jp2$")
+_CLASSES = re.compile(r"MSK_CLASSI_B00\.jp2$")
+_POLYGONS = re.compile(r"MSK_CLOUDS_B00\.gml$")
+
+
+def cloud_mask(product: Product, resolution: int) -> NDArray[np.bool_]:
+    """Return where a product's own mask says cloud, cloud shadow or cirrus.
+
+    Parameters
+    ----------
+    product : Product
+    resolution : {20, 60}
+        A pixel is cloudy where any part of it is.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows, cols) at `resolution`
+
+    Raises
+    ------
+    ProductError
+        If the product has no such mask, or it cannot be read.
+    """
+    container, name = find_mask(product)
+    shape = (product.grid.rows * 10 // resolution, product.grid.cols * 10 // resolution)
+    where = container.where(name)
+    if _POLYGONS.search(name):
+        return _rasterize(container.read(name), product, resolution, shape, where)
+    classes = _read(container.gdal_path(name))
+    # Of the raster of classes, opaque clouds and cirrus are the first two bands, snow the third.
+    clouds = np.isin(classes[:1], SCL_CLOUDS) if _SCL.search(name) else classes[:2] > 0
+    return _resample(np.asarray(clouds.any(axis=0)), shape, where)
+
+
+def find_mask(product: Product) -> tuple[Container, str]:
+    """Return the file that tells where a product has clouds, and what it lies in.
+
+    Raises
+    ------
+    ProductError
+        If the product has none.
+    """
+    container, _ = locate(Path(product.path))
+    granule = _granule(product)
+    names = sorted(name for name in container.names if f"/{name}".startswith(f"/{granule}"))
+    kinds = (_CLASSES, _POLYGONS) if product.level == "L1C" else (_SCL, _CLASSES, _POLYGONS)
+    for kind in kinds:
+        for name in names:
+            if kind.search(name):
+                return container, name
+    raise ProductError(
+        f"{product.path}: has no cloud mask (SCL, MSK_CLASSI or MSK_CLOUDS); "
+        "leave --skip-clouds out, or download the complete product"
+    )
+
+
+def _granule(product: Product) -> str:
+    """Return the granule's folder relative to the container, from a band's path."""
+    path = next(iter(product.files.values()))
+    found = re.search(r"(?:^|/)([^/]*\.SAFE/)?GRANULE/[^/]+/", path)
+    if not found:
+        return ""
+    inside = found[0].lstrip("/")
+    # In a folder, the names begin below the .SAFE folder; in a zip they include it.
+    if "/vsizip/" not in path and found[1]:
+        inside = inside.removeprefix(found[1])
+    return posixpath.join(inside, "")
+
+
+def _read(path: str) -> NDArray[Any]:
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    try:
+        with rasterio.open(path) as dataset:
+            values: NDArray[Any] = dataset.read()
+    except RasterioError as error:
+        raise ProductError(
+            f"{path}: the cloud mask cannot be read ({error.__cause__ or error}); "
+            "download the product again"
+        ) from None
+    return values
+
+
+def _resample(mask: NDArray[np.bool_], shape: tuple[int, int], where: str) -> NDArray[np.bool_]:
+    """Repeat or pool a mask to a shape that is a whole multiple or divisor of its own."""
+    rows, cols = mask.shape
+    if mask.shape == shape:
+        return mask
+    if shape[0] % rows == 0 and shape[1] % cols == 0:
+        return mask.repeat(shape[0] // rows, axis=0).repeat(shape[1] // cols, axis=1)
+    if rows % shape[0] == 0 and cols % shape[1] == 0:
+        down, across = rows // shape[0], cols // shape[1]
+        return np.asarray(mask.reshape(shape[0], down, shape[1], across).any(axis=(1, 3)))
+    raise ProductError(
+        f"{where}: the cloud mask has {rows} x {cols} pixels, which do not fit the product's grid"
+    )
+
+
+def _rasterize(
+    text: bytes, product: Product, resolution: int, shape: tuple[int, int], where: str
+) -> NDArray[np.bool_]:
+    from xml.etree.ElementTree import ParseError
+
+    from affine import Affine
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+    from rasterio.features import rasterize
+
+    try:
+        root = fromstring(text)
+        rings = [
+            np.array((node.text or "").split(), dtype=float).reshape(-1, 2)
+            for node in root.iterfind(".//{*}exterior//{*}posList")
+        ]
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        raise ProductError(
+            f"{where}: the cloud mask cannot be read ({error}); download the product again"
+        ) from None
+    polygons = [
+        {"type": "Polygon", "coordinates": [ring.tolist()]} for ring in rings if len(ring) > 3
+    ]
+    if not polygons:
+        return np.zeros(shape, np.bool_)
+    transform = Affine(*product.grid.transform(resolution))
+    burned = rasterize(polygons, out_shape=shape, transform=transform, all_touched=True)
+    return np.asarray(burned, dtype=np.bool_)

@@ -1,0 +1,78 @@
+"""Crops: ``.npz`` files with the bands of one place and time, and the index beside them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from s2_superres.errors import InputError
+from s2_superres.files.npz import read_npz
+
+#: With native pixels, or with every band at 60 m.
+_ARRAYS = ("b10", "b20", "b60", "hr", "lr", "scl")
+
+
+def is_crop(path: Path) -> bool:
+    """Whether a source is a crop by its name, and not a product."""
+    return path.suffix.lower() == ".npz"
+
+
+def check_source(path: Path) -> None:
+    """Check that a crop or a product is there.
+
+    Raises
+    ------
+    InputError
+        If it is not, or nobody may look.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+
+
+def read_crop(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a crop by name.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is something else.
+    """
+    try:
+        return read_npz(path, _ARRAYS)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{path}: cannot be read as .npz ({reason}); check the path, or fetch it again"
+        ) from None
+
+
+def read_index(folder: Path) -> dict[str, dict[str, str]]:
+    """Return what ``index.csv`` in a folder says of each crop, by file name.
+
+    Raises
+    ------
+    InputError
+        If there is such a file and it cannot be read, or is something else.
+    """
+    path = folder / "index.csv"
+    if not path.is_file():
+        return {}
+    try:
+        # Spreadsheets put a byte order mark before the first column's name.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return {row["file"]: row for row in csv.DictReader(file)}
+    except OSError as error:
+        reason = str(error.strerror)
+    except KeyError:
+        reason = "it has no column file"
+    except (UnicodeDecodeError, csv.Error) as error:
+        reason = str(error)
+    raise InputError(
+        f"{path}: not an index of crops in UTF-8 ({reason}); it needs the columns file, level, "
+        "split and place"
+    )

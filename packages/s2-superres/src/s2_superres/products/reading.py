@@ -1,0 +1,219 @@
+"""Windows of pixels from a product's JPEG 2000 files.
+
+JPEG 2000 decodes whole blocks, and windows cut through them. When windows come
+row by row, every block is decoded once: it is kept until the windows have moved
+below it.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from s2_superres.bands import BANDS, Band
+from s2_superres.errors import AreaError, ProductError
+from s2_superres.files.gdal import complaints
+from s2_superres.raster.grid import PIXEL, Area
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from s2_superres.products.product import Product
+
+#: GDAL's own block cache, in bytes: the reader keeps what it needs itself.
+GDAL_CACHE = 64 * 2**20
+#: OpenJPEG's words for a code stream that is not as it was written.
+_DAMAGE = re.compile(
+    r"EOC|corrupt|truncat|not enough|too small|too large|invalid|fail|error|expected|missing",
+    re.IGNORECASE,
+)
+
+
+class ProductReader:
+    """Reads windows of a product's bands; a context manager.
+
+    Memory is bounded by the blocks that one row of windows touches, about two
+    rows of 1024 pixels over the width that is read. One thread at a time may
+    read; others wait.
+
+    Parameters
+    ----------
+    product : Product
+        As opened by ``open_product``.
+    area : Area, optional
+        In 10 m pixels: what will be read lies within, for a check up front.
+        The whole product by default.
+    bands : iterable of Band
+        The bands that will be read.
+
+    Raises
+    ------
+    ProductError
+        If a band is missing, unreadable, or not of the size that the metadata
+        tell.
+    """
+
+    def __init__(
+        self, product: Product, area: Area | None = None, bands: Iterable[Band] = BANDS
+    ) -> None:
+        self.product = product
+        wanted = set(bands)
+        self.bands = tuple(band for band in BANDS if band in wanted)
+        product.require(self.bands)
+        if area is not None and not product.grid.area.contains(area):
+            raise AreaError(f"{area} reaches outside the product's {product.grid.area}")
+        self._lock = threading.Lock()
+        self._sources: dict[Band, _BandSource] = {}
+        try:
+            for band in self.bands:
+                self._sources[band] = _BandSource(product, band)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files and forget the blocks."""
+        for source in self._sources.values():
+            source.close()
+
+    def bands_at(self, resolution: int) -> tuple[Band, ...]:
+        """Return the bands that ``read`` returns for a resolution, in this order."""
+        return tuple(band for band in self.bands if band.resolution == resolution)
+
+    def read(self, resolution: int, row: int, col: int, rows: int, cols: int) -> NDArray[np.uint16]:
+        """Read a window of all bands of a resolution.
+
+        Parameters
+        ----------
+        resolution : int
+            10, 20 or 60 m.
+        row, col, rows, cols : int
+            In pixels of that resolution; the window lies within the product.
+
+        Returns
+        -------
+        ndarray of uint16
+            Digital numbers as stored, ``(bands, rows, cols)``, bands as
+            ``bands_at(resolution)``.
+
+        Raises
+        ------
+        AreaError
+            If the window reaches outside the product.
+        ProductError
+            If a file cannot be decoded.
+        """
+        window = Area(row, col, rows, cols)
+        ratio = resolution // PIXEL
+        whole = Area(0, 0, self.product.grid.rows // ratio, self.product.grid.cols // ratio)
+        if not whole.contains(window):
+            raise AreaError(f"{window} at {resolution} m reaches outside the product's {whole}")
+        bands = self.bands_at(resolution)
+        out = np.empty((len(bands), rows, cols), np.uint16)
+        with self._lock:
+            for band, plane in zip(bands, out, strict=True):
+                self._sources[band].read(window, plane)
+        return out
+
+
+class _BandSource:
+    """One open band file and the blocks of it that are still needed."""
+
+    def __init__(self, product: Product, band: Band) -> None:
+        import rasterio
+        from rasterio.errors import RasterioError
+
+        self.path = product.files[band.name]
+        self.blocks: dict[tuple[int, int], NDArray[np.uint16]] = {}
+        try:
+            with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
+                self.dataset: Any = rasterio.open(self.path)
+        except RasterioError as error:
+            raise self._unreadable(str(error.__cause__ or error)) from None
+        ratio = band.resolution // PIXEL
+        expected = product.grid.rows // ratio, product.grid.cols // ratio
+        found = self.dataset.count, self.dataset.dtypes[0], *self.dataset.shape
+        if found != (1, "uint16", *expected):
+            self.dataset.close()
+            raise ProductError(
+                f"{self.path}: {found[0]} band(s) of {found[1]}, {found[2]} x {found[3]} pixels, "
+                f"but the metadata tell of one of uint16, {expected[0]} x {expected[1]}"
+            )
+        self.block_rows, self.block_cols = self.dataset.block_shapes[0]
+
+    def close(self) -> None:
+        self.blocks.clear()
+        self.dataset.close()
+
+    def read(self, window: Area, out: NDArray[np.uint16]) -> None:
+        """Copy a window into ``out``, decoding the blocks that are not there yet."""
+        first = window.row // self.block_rows
+        for key in [key for key in self.blocks if key[0] < first]:
+            del self.blocks[key]
+        for down in range(first, -(-window.row_stop // self.block_rows)):
+            for across in range(
+                window.col // self.block_cols, -(-window.col_stop // self.block_cols)
+            ):
+                place, block = self._block(down, across)
+                shared = place.intersection(window)
+                assert shared is not None
+                out[_slices(shared, window)] = block[_slices(shared, place)]
+
+    def _block(self, down: int, across: int) -> tuple[Area, NDArray[np.uint16]]:
+        row, col = down * self.block_rows, across * self.block_cols
+        place = Area(
+            row,
+            col,
+            min(self.block_rows, self.dataset.height - row),
+            min(self.block_cols, self.dataset.width - col),
+        )
+        if (down, across) not in self.blocks:
+            self.blocks[down, across] = self._decode(place)
+        return place, self.blocks[down, across]
+
+    def _decode(self, place: Area) -> NDArray[np.uint16]:
+        import rasterio
+        from rasterio.errors import RasterioError
+        from rasterio.windows import Window
+
+        try:
+            with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), complaints() as said:
+                values: NDArray[np.uint16] = self.dataset.read(
+                    1, window=Window(place.col, place.row, place.cols, place.rows)
+                )
+        except RasterioError as error:
+            raise self._unreadable(str(error.__cause__ or error)) from None
+        # A damaged code stream may decode to something, with no more than a remark.
+        for text in said:
+            if _DAMAGE.search(text):
+                raise self._unreadable(text)
+        return values
+
+    def _unreadable(self, text: str) -> ProductError:
+        reason = text.splitlines()[0].strip()
+        return ProductError(
+            f"{self.path}: cannot be decoded, it is damaged or cut off ({reason}); "
+            "download the product again"
+        )
+
+
+def _slices(part: Area, whole: Area) -> tuple[slice, slice]:
+    """Rows and columns of ``part`` within an array of ``whole``."""
+    row, col = part.row - whole.row, part.col - whole.col
+    return slice(row, row + part.rows), slice(col, col + part.cols)

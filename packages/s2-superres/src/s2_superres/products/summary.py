@@ -1,0 +1,52 @@
+"""A product in a few lines for people to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from s2_superres.bands import BANDS
+from s2_superres.products.product import Product
+
+
+def summarize(product: Product) -> str:
+    """Return what ``s2-superres info`` prints."""
+    grid = product.grid
+    left, bottom, right, top = grid.bounds
+    lines = [
+        ("product", product.name),
+        ("file", product.path),
+        ("level", product.level),
+        ("baseline", product.baseline),
+        ("tile", product.tile),
+        ("acquired", f"{product.acquired:%Y-%m-%d %H:%M:%S} UTC"),
+        ("spacecraft", f"{product.spacecraft}, relative orbit {product.orbit}"),
+        ("CRS", grid.crs),
+        ("bounds", f"{left:.10g} {bottom:.10g} {right:.10g} {top:.10g}"),
+        ("size", f"{grid.rows} x {grid.cols} pixels of 10 m"),
+        ("reflectance", _reflectance(product)),
+        ("special values", f"{product.nodata} no data, {product.saturated} saturated"),
+    ]
+    width = max(len(name) for name, _ in lines)
+    head = [f"{name:<{width}}  {value}" for name, value in lines]
+    return "\n".join([*head, "", *_bands(product)])
+
+
+def _reflectance(product: Product) -> str:
+    offsets = sorted(set(product.offsets.values()))
+    if len(offsets) > 1:
+        return f"(DN + offset of the band) / {product.quantification:g}"
+    if not offsets[0]:
+        return f"DN / {product.quantification:g}"
+    sign = "-" if offsets[0] < 0 else "+"
+    return f"(DN {sign} {abs(offsets[0]):g}) / {product.quantification:g}"
+
+
+def _bands(product: Product) -> Iterator[str]:
+    yield "band  metres  wavelength  offset  file"
+    for band in BANDS:
+        where = product.files.get(band.name) or f"MISSING: {product.missing[band.name]}"
+        where = where[max(where.find("GRANULE/"), 0) :] if band.name in product.files else where
+        yield (
+            f"{band.name:<4}  {band.resolution:>6}  {band.wavelength:>7.1f} nm  "
+            f"{product.offsets[band.name]:>6g}  {where}"
+        )

@@ -1,0 +1,1 @@
+"""Grids, windows and arrays: neither files nor networks."""

@@ -1,0 +1,1 @@
+"""Products made for tests and benchmarks."""

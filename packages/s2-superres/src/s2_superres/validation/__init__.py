@@ -1,0 +1,1 @@
+"""How well a sharpener restores bands that were degraded on purpose."""

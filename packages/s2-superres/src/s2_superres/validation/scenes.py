@@ -1,0 +1,217 @@
+"""What is validated: scenes cut from products, or stored as arrays.
+
+An array file is an ``.npz`` with the bands as digital numbers without offset
+(reflectance * 10000): ``b10`` ``(4, rows, cols)``, ``b20`` ``(6, rows / 2,
+cols / 2)`` and, if there are any, ``b60`` ``(2, rows / 6, cols / 6)``; 0 is no
+data and 65535 saturated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M, BY_RESOLUTION
+from s2_superres.errors import InputError
+from s2_superres.inference.arrays import LEVELS, check_arrays
+from s2_superres.products.crops import check_source, is_crop, read_crop, read_index
+from s2_superres.products.layout import locate
+from s2_superres.products.product import Product, open_product
+from s2_superres.raster.grid import UNIT, Area, Bounds
+
+NODATA, SATURATED = 0, 65535
+#: 10 m pixels; a multiple of 36, so that nothing more is cut off.
+LARGEST_SIDE = 1080
+#: Facts of an ``index.csv`` beside array files that a report repeats.
+_FACTS = ("place", "product", "origin", "licence", "note")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of the sources to take.
+
+    Attributes
+    ----------
+    bbox, bounds : tuple of float, optional
+        Left, bottom, right, top in degrees, or in the product's CRS.
+    granule : str, optional
+        Tile, for products with several.
+    level : {"L1C", "L2A"}, optional
+        Of array files that do not tell it.
+    side : int
+        Without an area, the centre of a larger source: at most so many 10 m
+        pixels along a side.
+    """
+
+    bbox: Bounds | None = None
+    bounds: Bounds | None = None
+    granule: str | None = None
+    level: str | None = None
+    side: int = LARGEST_SIDE
+
+    def __post_init__(self) -> None:
+        if self.level is not None and self.level not in LEVELS:
+            raise InputError(f"level {self.level!r}: choose L1C or L2A")
+        if self.side < UNIT:
+            raise InputError(f"a side of {self.side} pixels: give {UNIT} or more")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The bands of one place and time.
+
+    Attributes
+    ----------
+    name : str
+    source : str
+        File or folder that it came from.
+    level : str
+        ``L1C`` or ``L2A``.
+    bands : mapping of int to ndarray
+        Per resolution ``(bands, rows, cols)``, float32 digital numbers without
+        offset, NaN where there is no data or the sensor was saturated.
+    facts : mapping of str to str
+        What else is known: product, place, licence.
+    note : str
+        What was left out, in words; empty if nothing was.
+    """
+
+    name: str
+    source: str
+    level: str
+    bands: Mapping[int, NDArray[np.float32]]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns in 10 m pixels."""
+        rows, cols = self.bands[10].shape[1:]
+        return rows, cols
+
+
+def read_scenes(
+    sources: Iterable[Path | str], selection: Selection | None = None
+) -> Iterator[Scene]:
+    """Read sources one by one, after a check that all of them are there.
+
+    Raises
+    ------
+    InputError, ProductError
+        At once, naming the first that is not there; later as `read_scene`.
+    """
+    paths = [Path(source) for source in sources]
+    for path in paths:
+        find_input(path)
+    return (read_scene(path, selection) for path in paths)
+
+
+def find_input(source: Path) -> Path:
+    """Return what a source lies in: an array file, or a product's folder or zip.
+
+    Raises
+    ------
+    InputError, ProductError
+        If it is not there, or neither.
+    """
+    check_source(source)
+    return source if is_crop(source) else Path(locate(source)[0].label)
+
+
+def read_scene(source: Path, selection: Selection | None = None) -> Scene:
+    """Read a product or an array file.
+
+    Raises
+    ------
+    InputError, ProductError, AreaError
+        If the source cannot be read, or has no such part.
+    """
+    selection = selection or Selection()
+    if is_crop(source):
+        return _read_arrays(source, selection)
+    return _read_product(open_product(source, selection.granule), selection)
+
+
+def _read_product(product: Product, selection: Selection) -> Scene:
+    from s2_superres.products.area import find_area
+    from s2_superres.products.reading import ProductReader
+
+    product.require(BANDS_10M + BANDS_20M)
+    has_60m = all(band.name in product.files for band in BANDS_60M)
+    area = find_area(product.grid, bbox=selection.bbox, bounds=selection.bounds)
+    note = ""
+    if selection.bbox is None and selection.bounds is None:
+        area, note = _centre(area, selection.side)
+    bands = BANDS_10M + BANDS_20M + (BANDS_60M if has_60m else ())
+    with ProductReader(product, area, bands) as reader:
+        arrays = {
+            resolution: _without_offset(
+                reader.read(resolution, *area.at(resolution)),
+                [product.offsets[band.name] for band in BY_RESOLUTION[resolution]],
+                product.nodata,
+                product.saturated,
+            )
+            for resolution in ((10, 20, 60) if has_60m else (10, 20))
+        }
+    facts = {
+        "product": product.name,
+        "baseline": product.baseline,
+        "tile": product.tile,
+        "acquired": f"{product.acquired:%Y-%m-%d}",
+        "origin": "contains Copernicus Sentinel data",
+    }
+    return Scene(product.name, product.path, product.level, arrays, facts, note)
+
+
+def _read_arrays(path: Path, selection: Selection) -> Scene:
+    if selection.bbox is not None or selection.bounds is not None:
+        raise InputError(
+            f"{path}: arrays have no coordinates; --bbox and --bounds are for products"
+        )
+    found = read_crop(path)
+    if not {"b10", "b20"} <= set(found):
+        raise InputError(f"{path}: holds no b10 and b20; see the documentation of `validate`")
+    try:
+        whole = check_arrays(found["b10"], found["b20"], found.get("b60"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    indexed = read_index(path.parent).get(path.name, {})
+    level = selection.level or indexed.get("level") or path.name[:3]
+    if level not in LEVELS:
+        raise InputError(
+            f"{path}: its level is not known; name it L1C_... or L2A_..., or give --level"
+        )
+    area, note = _centre(Area(0, 0, *whole.size), selection.side)
+    arrays = {}
+    for resolution in whole.arrays:
+        ratio = resolution // 10
+        dn = whole.read(resolution, *(value // ratio for value in area))
+        arrays[resolution] = _without_offset(dn, [0.0] * len(dn), NODATA, SATURATED)
+    facts = {name: indexed[name] for name in _FACTS if indexed.get(name)}
+    return Scene(path.stem, str(path), level, arrays, facts, note)
+
+
+def _centre(area: Area, side: int) -> tuple[Area, str]:
+    """Return the middle of an area on whole 60 m pixels, and a note if that is not all of it."""
+    if max(area.shape) <= side:
+        return area, ""
+    side -= side % UNIT
+    rows, cols = min(area.rows, side), min(area.cols, side)
+    row = area.row + (area.rows - rows) // 2 // UNIT * UNIT
+    col = area.col + (area.cols - cols) // 2 // UNIT * UNIT
+    return Area(row, col, rows, cols), (
+        f"the central {rows} x {cols} of {area.rows} x {area.cols} pixels"
+    )
+
+
+def _without_offset(
+    dn: NDArray[Any], offsets: list[float], nodata: int, saturated: int
+) -> NDArray[np.float32]:
+    values = dn.astype(np.float32) + np.asarray(offsets, np.float32)[:, None, None]
+    values[(dn == nodata) | (dn == saturated) | ~np.isfinite(values)] = np.nan
+    return values

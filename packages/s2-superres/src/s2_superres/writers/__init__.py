@@ -1,0 +1,1 @@
+"""From windows of pixels to a file."""

@@ -27,6 +27,7 @@ ROOMS: dict[Path, dict[str, set[str]]] = {
         "cli": {"errors", "files", "metrics", "report"},
     },
     SUPERRES: {
+        "_lazy": set(),
         "errors": set(),
         "bands": set(),
         "interrupts": set(),
@@ -37,14 +38,15 @@ ROOMS: dict[Path, dict[str, set[str]]] = {
         "networks": {"errors", "bands", "files", "raster"},
         "writers": {"errors", "bands", "files", "raster"},
         "inference": {
-            "errors", "bands", "progress", "files", "raster", "products", "networks", "writers",
+            "_lazy", "errors", "bands", "progress", "files", "raster", "products", "networks",
+            "writers",
         },
         "patches": {"errors", "bands", "files", "raster", "products", "networks", "inference"},
         "training": {
             "errors", "bands", "interrupts", "progress", "files", "raster", "networks", "patches",
         },
         "validation": {
-            "errors", "bands", "files", "raster", "products", "networks", "inference",
+            "_lazy", "errors", "bands", "files", "raster", "products", "networks", "inference",
         },
         "cli": {
             "errors", "bands", "interrupts", "progress", "files", "raster", "products", "networks",

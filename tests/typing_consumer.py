@@ -12,7 +12,8 @@ import image_similarity_measures as ism
 from image_similarity_measures.errors import ShapeMismatchError
 from image_similarity_measures.quality_metrics import metric_functions
 from s2_superres import Product, SuperResolved, bands, errors, open_product, superresolve
-from s2_superres.inference.predict import Summary
+from s2_superres.inference import Options, Summary
+from s2_superres.validation import Selection, Settings, choose_methods, read_scenes, validate
 
 reference = np.zeros((64, 64, 4), np.uint16)
 image = reference + 1
@@ -39,10 +40,13 @@ product = open_product("S2A.SAFE")
 assert_type(product, Product)
 assert_type(superresolve(product, Path("out.tif"), bands=["B05"]), Summary)
 assert_type(superresolve("S2A.zip", "out.tif"), Summary)
+tile: int | None = Options(bands="B05", tile=240).tile
 sharpened = superresolve(np.zeros((4, 12, 12)), np.zeros((6, 6, 6)), level="L2A", offset=-1000)
 assert_type(sharpened, SuperResolved)
 assert_type(sharpened.b20, NDArray[np.float32])
 assert_type(sharpened.b60, NDArray[np.float32] | None)
+scenes = read_scenes(["a.npz"], Selection(side=240))
+document = validate(scenes, choose_methods(), Settings(full_scale=False)).to_dict()
 
 
 def explain(problem: errors.S2SuperresError) -> str:

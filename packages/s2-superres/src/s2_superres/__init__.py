@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from s2_superres._lazy import offer
 from s2_superres.errors import S2SuperresError
 
 if TYPE_CHECKING:
@@ -23,19 +23,15 @@ __all__ = [
     "superresolve",
 ]
 
-# Imported when first asked for: the command's help must not wait for them.
-_HOMES = {
-    "Product": "products.product",
-    "SuperResolved": "inference.arrays",
-    "open_product": "products.product",
-    "superresolve": "inference.api",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, _ = offer(
+    __name__,
+    {
+        "Product": "products.product",
+        "SuperResolved": "inference.arrays",
+        "open_product": "products.product",
+        "superresolve": "inference.api",
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -1,1 +1,14 @@
 """From a product, or from arrays, to sharpened bands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from s2_superres._lazy import offer
+
+if TYPE_CHECKING:
+    from s2_superres.inference.predict import Options, Summary
+
+__all__ = ["Options", "Summary"]
+
+__getattr__, __dir__ = offer(__name__, {"Options": "predict", "Summary": "predict"})

@@ -91,8 +91,9 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
     output : path
         The GeoTIFF to write.
     **options
-        For a product: the fields of `s2_superres.inference.predict.Options`, and the
-        ``executor`` and ``progress`` of `s2_superres.inference.predict.predict`.
+        For a product: the fields of `s2_superres.inference.Options`; ``executor``, a
+        `concurrent.futures.Executor` that runs the windows; and ``progress``, called with
+        the windows and the 10 m pixels done so far.
 
     Returns
     -------
@@ -138,7 +139,7 @@ def _to_file(
     except TypeError as error:
         raise InputError(
             f"superresolve from a product to a file: {str(error).partition(') ')[2]}; "
-            "see s2_superres.inference.predict.Options"
+            "see s2_superres.inference.Options"
         ) from None
     source = product if isinstance(product, Product) else Path(product)
     return predict(source, Path(output), chosen, **run)

@@ -24,7 +24,7 @@ ROOMS: dict[Path, dict[str, set[str]]] = {
         "metrics": {"arrays", "errors", "opencv"},
         "legacy": {"errors", "opencv", "rasters"},
         "report": {"arrays", "errors", "files", "legacy", "metrics", "rasters"},
-        "cli": {"errors", "files", "metrics", "report"},
+        "cli": {"errors", "files", "metrics", "opencv", "report"},
     },
     SUPERRES: {
         "_lazy": set(),

@@ -329,10 +329,3 @@ def test_optimised_python_checks_just_as_well():
         [sys.executable, "-O", "-c", code], capture_output=True, text=True, check=True
     )
     assert run.stdout == "refused\n"
-
-
-def test_a_missing_opencv_is_explained(monkeypatch, pair):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ism.OpenCVMissingError, match=r"libgl1.*opencv-python-headless") as raised:
-        ism.ssim(*pair)
-    assert isinstance(raised.value, ImportError)

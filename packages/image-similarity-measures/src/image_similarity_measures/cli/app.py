@@ -274,8 +274,10 @@ def _score(
     verbose: bool,
 ) -> tuple[list[Report], list[Failure]]:
     """Score the pairs, each with its job; in a batch, what is wrong with one is no end."""
+    from image_similarity_measures.opencv import slower_without
     from image_similarity_measures.report.report import Failure
 
+    told = False
     reports: list[Report] = []
     failed: list[Failure] = []
     for number, (job, (first, second)) in enumerate(zip(jobs, found, strict=True), 1):
@@ -296,7 +298,11 @@ def _score(
         reports.append(report)
         if not quiet:
             for note in report.notes:
-                _say(f"warning: {second}: {note}")
+                if note != slower_without():
+                    _say(f"warning: {second}: {note}")
+                elif not told:
+                    _say(f"warning: {note}")
+                    told = True
         if verbose:
             _say(f"{first} | {second}: {time.perf_counter() - begin:.2f} s")
     return reports, failed

@@ -25,7 +25,7 @@ from image_similarity_measures.errors import (
     ShapeMismatchError,
     UsageError,
 )
-from image_similarity_measures.opencv import opencv
+from image_similarity_measures.opencv import opencv_itself
 
 from .quality_metrics import metric_functions
 
@@ -242,7 +242,7 @@ def _read_with_rasterio(path: str) -> Array:
 
 
 def _read_with_opencv(path: str) -> Array:
-    pixels: Array | None = opencv().imread(path)
+    pixels: Array | None = opencv_itself().imread(path)
     if pixels is None:
         why = "not an image OpenCV knows" if Path(path).exists() else "no such file"
         raise ReadError(f"cannot read {path}: {why}")

@@ -23,7 +23,7 @@ from image_similarity_measures.arrays import (
     as_number,
 )
 from image_similarity_measures.errors import InputError, UsageError, warn
-from image_similarity_measures.opencv import opencv
+from image_similarity_measures.opencv import opencv, slower_without
 
 from . import registry
 from .pixelwise import AngleSum, ErrorSums, LargestValue, decibels
@@ -613,6 +613,8 @@ class _Plan:
                 f"no valid {what} is left for {', '.join(empty)}: the result is NaN; "
                 "check mask, nodata and NaN values"
             )
+        if (slower := slower_without()) is not None:
+            self.notes.append(slower)
         return Scores(results, self.valid / (rows * cols), tuple(self.notes))
 
 

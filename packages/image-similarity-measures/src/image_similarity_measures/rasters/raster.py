@@ -21,7 +21,7 @@ from rasterio.windows import Window
 
 from image_similarity_measures.arrays import Array, Mask, both, chosen_bands, valid_pixels
 from image_similarity_measures.errors import InputError, OpenCVMissingError, ReadError
-from image_similarity_measures.opencv import opencv
+from image_similarity_measures.opencv import opencv_itself
 
 from .gdal import gdal_settings, reason, unreferenced_is_fine
 from .grid import Grid
@@ -138,17 +138,19 @@ def _open(path: str, stack: ExitStack) -> DatasetReader:
                 raise ReadError(f"cannot read {path}: no such file") from error
             if Path(path).is_dir():
                 raise ReadError(f"cannot read {path}: it is a folder, not an image") from error
-        if _NO_DRIVER in str(error) and (dataset := _open_with_opencv(path, stack)) is not None:
-            return dataset
+        if _NO_DRIVER in str(error):
+            try:
+                dataset = _open_with_opencv(path, stack)
+            except OpenCVMissingError as missing:
+                raise ReadError(f"cannot read {path}: GDAL does not know it; {missing}") from error
+            if dataset is not None:
+                return dataset
         raise ReadError(f"cannot read {path}: {reason(error)}") from error
 
 
 def _open_with_opencv(path: str, stack: ExitStack) -> DatasetReader | None:
     """A dataset in memory with what OpenCV decoded, or None."""
-    try:
-        cv2 = opencv()
-    except OpenCVMissingError:
-        return None
+    cv2 = opencv_itself()
     pixels: Array | None = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     if pixels is None:
         return None

@@ -93,9 +93,9 @@ def test_a_dry_run_writes_nothing(
 def test_a_dry_run_refuses_what_the_run_would(l1c: Path, tmp_path: Path, plain: list[str]) -> None:
     """An output that is there already."""
     taken = tmp_path / "o.tif"
-    taken.write_text("mine")
+    taken.write_bytes(b"II*\0mine")
     code, _, error = invoke(l1c, taken, *plain, "--dry-run")
-    assert (code, taken.read_text()) == (1, "mine")
+    assert (code, taken.read_bytes()) == (1, b"II*\0mine")
     assert "--overwrite" in str(error)
 
 

@@ -66,7 +66,9 @@ def test_json_to_stdout_is_all_of_stdout(crop: Path) -> None:
 def test_user_errors_are_one_line(crop: Path, tmp_path: Path) -> None:
     """Before any work: the file and the cure; exit 1, 2 for wrong usage; nothing written."""
     there = tmp_path / "there.json"
-    there.write_text("{}")
+    there.write_text('{"schema": "s2-superres-validation/1"}')
+    page = tmp_path / "there.html"
+    page.write_text("<title>Validation of L1C</title>")
     (tmp_path / "P.SAFE").mkdir()
     (tmp_path / "P.SAFE" / "MTD_MSIL1C.xml").touch()
     (tmp_path / "alias").symlink_to(tmp_path)
@@ -74,26 +76,26 @@ def test_user_errors_are_one_line(crop: Path, tmp_path: Path) -> None:
     for arguments, says in (
         ([tmp_path / "missing.npz", "--network", "none"], "missing.npz"),
         ([crop, "--network", "none", "--json", there], "--overwrite"),
-        ([crop, "--network", "none", "--report", there], "--overwrite"),
+        ([crop, "--network", "none", "--report", page], "--overwrite"),
         ([crop, "--network", "none", "--report", tmp_path / "no" / "a.html"], "does not exist"),
         ([crop, "--weights", crop], "not a weights file"),
         ([crop, "--network", "none", "--bounds", "0,0,1,1"], "arrays have no coordinates"),
         ([crop, "--network", "none", "--json", new, "--report", new], "its own name"),
         ([crop, "--json", new, "--report", tmp_path / "alias" / "new"], "its own name"),
-        ([crop, "--network", "none", "--json", crop, "--overwrite"], "lies in an input"),
-        ([tmp_path / "P.SAFE", "--json", tmp_path / "P.SAFE" / "x.json"], "lies in an input"),
+        ([crop, "--network", "none", "--json", crop, "--overwrite"], "never replaced"),
+        ([tmp_path / "P.SAFE", "--json", tmp_path / "P.SAFE" / "x.json"], "lies in the product"),
         (
             [tmp_path / "P.SAFE" / "MTD_MSIL1C.xml", "--report", tmp_path / "P.SAFE" / "x.html"],
-            "lies in an input",
+            "lies in the product",
         ),
     ):
         done = run(*arguments)
         assert done.returncode == 1 and done.stdout == "", done.stderr
         assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
         assert says in done.stderr
-    assert there.read_text() == "{}"
+    assert there.read_text() == '{"schema": "s2-superres-validation/1"}'
     assert sorted(path.name for path in tmp_path.rglob("*")) == [
-        "MTD_MSIL1C.xml", "P.SAFE", "alias", "there.json",
+        "MTD_MSIL1C.xml", "P.SAFE", "alias", "there.html", "there.json",
     ]  # fmt: skip
 
 

@@ -210,14 +210,14 @@ def test_outputs_never_replace_what_is_there_nor_enter_the_product(
 ) -> None:
     """Unless --overwrite; the product never."""
     taken = tmp_path / "o.tif"
-    taken.write_text("mine")
+    taken.write_bytes(b"II*\0mine")
     with pytest.raises(OutputError, match="--overwrite"):
         predict(scene, taken, plain)
-    assert taken.read_text() == "mine"
+    assert taken.read_bytes() == b"II*\0mine"
     link = tmp_path / "link.SAFE"
     link.symlink_to(scene)
     for product, output in ((scene, scene / "o.tif"), (scene, link / "o.tif"), (link, scene / "o")):
-        with pytest.raises(OutputError, match="lies in an input"):
+        with pytest.raises(OutputError, match="lies in the product"):
             predict(product, output, plain)
 
 

@@ -20,6 +20,7 @@ from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from s2_superres.errors import InputError, OutputError
+from s2_superres.files.kinds import TIFF
 from s2_superres.files.paths import check_output, protect_inputs
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.raster.windows import plan
@@ -27,6 +28,8 @@ from s2_superres.writers.geotiff import Layer, RasterSpec, RasterWriter, parse_o
 
 GRID = Grid("EPSG:32633", 300060.0, 6199980.0, 1230, 1290)
 LAYERS = (Layer("B05", 704.1, 1e-4, -0.1), Layer("B06", 740.5, 1e-4, -0.1), Layer("B12"))
+#: What an older output begins with.
+OLD = b"II*\0old"
 AREA = Area(0, 0, GRID.rows, GRID.cols)
 
 
@@ -135,7 +138,7 @@ def test_a_whole_tile_passes_the_rehearsal(tmp_path: Path, format: str) -> None:
 
 def test_failure_leaves_nothing(tmp_path: Path) -> None:
     """An exception among the windows removes everything, and keeps the file that was there."""
-    (tmp_path / "out.tif").write_text("old")
+    (tmp_path / "out.tif").write_bytes(OLD)
 
     def fail_midway() -> None:
         spec = RasterSpec(GRID, LAYERS, overwrite=True)
@@ -146,7 +149,7 @@ def test_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="network"):
         fail_midway()
     nothing_left(tmp_path, "out.tif")
-    assert (tmp_path / "out.tif").read_text() == "old"
+    assert (tmp_path / "out.tif").read_bytes() == OLD
 
 
 def test_existing_output_needs_overwrite(tmp_path: Path) -> None:
@@ -163,14 +166,14 @@ def test_existing_output_needs_overwrite(tmp_path: Path) -> None:
 def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing folder, a folder for a file, no permission and no room are told beforehand."""
     with pytest.raises(OutputError, match="does not exist; make it"):
-        check_output(tmp_path / "no" / "out.tif", overwrite=False)
+        check_output(tmp_path / "no" / "out.tif", TIFF, overwrite=False)
     with pytest.raises(OutputError, match="is a folder"):
-        check_output(tmp_path, overwrite=True)
+        check_output(tmp_path, TIFF, overwrite=True)
     with pytest.raises(OutputError, match="GB are free; make room"):
-        check_output(tmp_path / "out.tif", overwrite=False, nbytes=10**18)
+        check_output(tmp_path / "out.tif", TIFF, overwrite=False, nbytes=10**18)
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(OutputError, match="cannot be written to"):
-        check_output(tmp_path / "out.tif", overwrite=False)
+        check_output(tmp_path / "out.tif", TIFF, overwrite=False)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs a folder nobody can write")
@@ -231,7 +234,7 @@ def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path(os.devnull)):
         with pytest.raises(OutputError, match="device or a pipe"):
-            check_output(path, overwrite=True)
+            check_output(path, TIFF, overwrite=True)
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="such links are followed no more")
@@ -240,7 +243,7 @@ def test_a_link_to_itself_is_one_line(tmp_path: Path) -> None:
     loop = tmp_path / "loop.tif"
     loop.symlink_to(loop)
     with pytest.raises(OutputError, match="links lead nowhere"):
-        check_output(loop, overwrite=True)
+        check_output(loop, TIFF, overwrite=True)
     with pytest.raises(OutputError, match="links lead nowhere"):
         protect_inputs([loop], [tmp_path / "in"])
 
@@ -249,10 +252,10 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> Non
     """The check is repeated at the end."""
     path = tmp_path / "out.tif"
     writer = RasterWriter(path, RasterSpec(GRID, LAYERS))
-    path.write_text("somebody else's")
+    path.write_bytes(OLD)
     with pytest.raises(OutputError, match="exists already"):
         writer.finish()
-    assert path.read_text() == "somebody else's"
+    assert path.read_bytes() == OLD
     nothing_left(tmp_path, "out.tif")
 
 

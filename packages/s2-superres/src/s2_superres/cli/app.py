@@ -645,6 +645,7 @@ def validate(
                 )
 
     from s2_superres.files.atomic import write_text
+    from s2_superres.files.kinds import REPORT, SCORES
     from s2_superres.files.paths import check_output, protect_inputs
     from s2_superres.progress import StatusLine
     from s2_superres.validation.html import html_report
@@ -656,8 +657,9 @@ def validate(
 
     as_json = None if json_file in (None, "-") else Path(str(json_file))
     outputs = [path for path in (as_json, report) if path is not None]
-    for path in outputs:
-        check_output(path, overwrite=overwrite)
+    for path, kind in ((as_json, SCORES), (report, REPORT)):
+        if path is not None:
+            check_output(path, kind, overwrite=overwrite)
     resolutions = RESOLUTIONS if resolution == "all" else (int(resolution),)
     methods = choose_methods(
         resolutions=resolutions,

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from s2_superres.errors import OutputError
+from s2_superres.files.kinds import Kind
 
 #: The uncompressed raster and the finished one beside it, both with overviews.
 _HEADROOM = 2 * 4 / 3
@@ -21,13 +22,15 @@ def _target(path: str | Path) -> Path:
         raise OutputError(f"{path}: its links lead nowhere; choose another place") from None
 
 
-def check_output(path: str | Path, *, overwrite: bool, nbytes: int = 0) -> None:
+def check_output(path: str | Path, kind: Kind, *, overwrite: bool, nbytes: int = 0) -> None:
     """Check that a file can be written.
 
     Parameters
     ----------
     path : path
         Of the output. Through a symbolic link, the file that it points to.
+    kind : Kind
+        Of the output: whatever `overwrite` says, it replaces nothing of another kind.
     overwrite : bool
         Whether it may replace a file.
     nbytes : int
@@ -36,18 +39,31 @@ def check_output(path: str | Path, *, overwrite: bool, nbytes: int = 0) -> None:
     Raises
     ------
     OutputError
-        If its folder is missing or read-only or has not enough room, or the
-        file exists and is not to be replaced, or is no ordinary file.
+        If its folder is missing or read-only or has not enough room, the file exists and
+        is not to be replaced, is no ordinary file or is something else, or it would lie
+        in a product.
     """
     path = Path(path)
-    folder = _target(path).parent
+    target = _target(path)
+    folder = target.parent
+    keep_out_of_products(path)
     try:
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; give the name of a file")
         if path.exists() and not path.is_file():
             raise OutputError(f"{path}: is a device or a pipe; give the name of a file")
+        if path.exists() and not kind.replaces(path):
+            raise OutputError(
+                f"{path}: is there and is not {kind.name}, so it is never replaced; "
+                "choose another name"
+            )
         if path.exists() and not overwrite:
             raise OutputError(f"{path}: exists already; choose another name or give --overwrite")
+        if not all(map(kind.takes_name, (path, target))):
+            raise OutputError(
+                f"{path}: the ending {path.suffix} is not that of {kind.name}; "
+                f"give a name that ends in {kind.suffixes[0]}"
+            )
         if not folder.is_dir():
             raise OutputError(f"{path}: the folder {folder} does not exist; make it first")
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -63,6 +79,32 @@ def check_output(path: str | Path, *, overwrite: bool, nbytes: int = 0) -> None:
             f"{path}: needs up to {needed / 1e9:.2f} GB in {folder} while it is written, and "
             f"{free / 1e9:.2f} GB are free; make room, or choose another disk"
         )
+
+
+def keep_out_of_products(path: str | Path) -> None:
+    """Check that an output, a file or a folder, lies in no product.
+
+    Raises
+    ------
+    OutputError
+        If it does, or has the name of one.
+    """
+    for folder in (_target(path), *_target(path).parents):
+        if is_product_folder(folder):
+            raise OutputError(f"{path}: lies in the product {folder}; write somewhere else")
+
+
+def is_product_folder(folder: Path) -> bool:
+    """Whether a folder is a product by its name, or by the metadata or granules in it."""
+    if folder.suffix.upper() == ".SAFE":
+        return True
+    try:
+        return folder.is_dir() and (
+            (folder / "manifest.safe").exists()
+            or any((folder / f"MTD_{name}.xml").exists() for name in ("MSIL1C", "MSIL2A", "TL"))
+        )
+    except OSError:
+        return False
 
 
 def protect_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from s2_superres import __version__
 from s2_superres.bands import BANDS, BANDS_10M, BANDS_20M, BANDS_60M, BY_NAME, BY_RESOLUTION, Band
-from s2_superres.errors import InputError
+from s2_superres.errors import InputError, OutputError
 from s2_superres.files.atomic import whole_file
-from s2_superres.files.paths import check_output, protect_inputs
+from s2_superres.files.kinds import PNG, TIFF
+from s2_superres.files.paths import check_output, is_product_folder, protect_inputs
 from s2_superres.files.png import encode_png
 from s2_superres.inference import blocks
 from s2_superres.inference import quicklook as pictures
@@ -362,11 +363,16 @@ def check_paths(run: Prepared, output: Path, quicklook: Path | None = None) -> N
         If one cannot, or is.
     """
     outputs = [output] if quicklook is None else [output, quicklook]
-    protect_inputs(outputs, [run.product.path])
+    if output.suffix.lower() in (".zip", ".xml") or is_product_folder(output):
+        raise OutputError(
+            f"{output}: has the name of a product, and one output is of one product; "
+            "for several products give --out-dir DIR"
+        )
+    protect_inputs(outputs, [run.product.path, *run.product.files.values()])
     nbytes = 2 * run.area.rows * run.area.cols * len(run.bands)
-    check_output(output, overwrite=run.options.overwrite, nbytes=nbytes)
+    check_output(output, TIFF, overwrite=run.options.overwrite, nbytes=nbytes)
     if quicklook is not None:
-        check_output(quicklook, overwrite=run.options.overwrite)
+        check_output(quicklook, PNG, overwrite=run.options.overwrite)
 
 
 def rehearse(run: Prepared, output: Path) -> None:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from s2_superres.errors import InputError, OutputError, ProductError
 from s2_superres.files.atomic import write_text
 from s2_superres.files.locks import sole_run
-from s2_superres.files.paths import protect_inputs
+from s2_superres.files.paths import keep_out_of_products, protect_inputs
 from s2_superres.patches.distillation import TaughtScene, Teachers
 from s2_superres.patches.patchset import (
     DTYPE,
@@ -183,6 +183,7 @@ def cut_patches(
     """
     options = options or CutOptions()
     folder = Path(folder)
+    keep_out_of_products(folder)
     warn = warn or (lambda line: None)
     teachers = Teachers(options.teachers, settings.resolution) if options.teachers else None
     if teachers:
@@ -333,11 +334,30 @@ def _clear(folder: Path, overwrite: bool) -> None:
                 raise OutputError(
                     f"{folder}: holds patches already; take another folder, or add --overwrite"
                 )
+            _check_manifest(folder / MANIFEST)
             (folder / MANIFEST).unlink()
         for child in folder.iterdir():
             partial = child.name.startswith(".") and child.name.endswith(".part")
-            if child.is_dir() and (partial or (overwrite and (child / SCENE).is_file())):
+            if child.is_dir() and (partial or (overwrite and _is_ours(child / SCENE))):
                 shutil.rmtree(child)
+
+
+def _check_manifest(path: Path) -> None:
+    """Check that a manifest is one of patches: others have files of this name too."""
+    try:
+        ours = {"format", "settings", "scenes"} <= set(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        ours = False
+    if not ours:
+        raise OutputError(f"{path}: is no manifest of patches; take another folder")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file says that a scene was cut into its folder."""
+    try:
+        return {"count", "made"} <= set(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _finished(folder: Path, facts: SceneFacts, settings: PatchSettings) -> int | None:

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from s2_superres.errors import OutputError
+from s2_superres.files.paths import keep_out_of_products
 
 
 def sample_path() -> Path:
@@ -38,6 +39,7 @@ def copy_sample(folder: str | Path, *, overwrite: bool = False) -> Path:
         If it cannot be written, or is there already.
     """
     folder = Path(folder)
+    keep_out_of_products(folder)
     source = sample_path()
     target = folder / source.name
     if target.exists() and not overwrite:

@@ -27,6 +27,7 @@ from s2_superres import __version__
 from s2_superres.errors import InputError, OutputError, TrainingError, TrainingStopped
 from s2_superres.files.atomic import write_text
 from s2_superres.files.locks import sole_run
+from s2_superres.files.paths import keep_out_of_products
 from s2_superres.interrupts import stop_signals
 from s2_superres.networks.engine import quiet_keras
 from s2_superres.networks.network import NetworkSpec, build_network
@@ -42,7 +43,7 @@ from s2_superres.patches.patchset import PatchSet
 from s2_superres.raster.radiometry import SCALE
 from s2_superres.training.batches import Batch, Prefetch, Sampler, mirrored, validation_batches
 from s2_superres.training.checkpoints import State, load_checkpoint, save_checkpoint
-from s2_superres.training.config import TrainingConfig
+from s2_superres.training.config import TrainingConfig, read_config
 from s2_superres.training.log import CURVE, LOG, TrainingLog, board_files
 
 CONFIG, CHECKPOINT, BEST, LAST = "config.json", "checkpoint.npz", "best.npz", "last.npz"
@@ -129,8 +130,9 @@ def train(
         If the folder holds a file of a run, or cannot be written.
     """
     folder = Path(folder)
-    if not resume and not overwrite:
-        _keep_what_is_there(folder)
+    keep_out_of_products(folder)
+    if not resume:
+        _keep_what_is_there(folder, overwrite=overwrite)
     quiet_keras()
     sets = open_sets(config)
     sampler = Sampler(sets, config.sampling, least_size(config.spec))
@@ -478,7 +480,15 @@ class _Run:
         )
 
 
-def _keep_what_is_there(folder: Path) -> None:
+def _keep_what_is_there(folder: Path, *, overwrite: bool) -> None:
+    """Check that nothing of a run is there, or nothing but a run."""
+    if overwrite:
+        # Many programs have a config.json; of ours every key is a setting's.
+        if (folder / CONFIG).exists():
+            known = set(TrainingConfig().to_dict())
+            if not set(read_config(folder / CONFIG)) & known:
+                raise OutputError(f"{folder / CONFIG}: is of no training run; take another folder")
+        return
     with _folder_errors(folder):
         there = [name for name in (CHECKPOINT, BEST, LAST, CONFIG, LOG, CURVE)
                  if (folder / name).exists()]  # fmt: skip

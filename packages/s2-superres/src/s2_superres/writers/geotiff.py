@@ -22,6 +22,7 @@ import numpy as np
 
 from s2_superres.errors import InputError, OutputError
 from s2_superres.files.gdal import complaints
+from s2_superres.files.kinds import TIFF
 from s2_superres.files.paths import check_output
 from s2_superres.files.scratch import ScratchFolder
 from s2_superres.raster.grid import PIXEL, Grid
@@ -142,7 +143,7 @@ class RasterWriter:
     def __init__(self, path: str | Path, spec: RasterSpec) -> None:
         self.path = Path(path)
         self.spec = spec
-        check_output(self.path, overwrite=spec.overwrite, nbytes=spec.nbytes)
+        check_output(self.path, TIFF, overwrite=spec.overwrite, nbytes=spec.nbytes)
         # Through a symbolic link: the link stays, and the disk is the file's.
         self._target = self.path.resolve()
         with self._explained():
@@ -217,7 +218,7 @@ class RasterWriter:
                 _run(lambda: self._convert(self._scratch / "windows.tif", final))
                 self._verify(final, self.spec.grid)
                 # Hours may have passed since the first check.
-                check_output(self.path, overwrite=self.spec.overwrite)
+                check_output(self.path, TIFF, overwrite=self.spec.overwrite)
                 final.replace(self._target)
         finally:
             self.discard()

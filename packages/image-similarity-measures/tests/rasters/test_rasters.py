@@ -14,7 +14,9 @@ import pytest
 import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
+from rasterio.rpc import RPC
 from rasterio.transform import from_origin
 
 import image_similarity_measures as ism
@@ -344,6 +346,91 @@ class TestGrids:
         grid = Grid(2, 2, None, flat)
         assert grid.same_place(Grid(2, 2, None, flat))
         assert not grid.same_place(Grid(2, 2, None, rasterio.Affine(0, 0, 1, 0, 0, 3)))
+
+
+CORNERS = ((0, 0), (0, 70), (60, 0), (60, 70))
+
+
+def points(east: float = 10.0) -> list[GroundControlPoint]:
+    """One in each corner of 60 x 70 pixels."""
+    return [GroundControlPoint(row, col, east + col / 70, 50 - row / 60, 0) for row, col in CORNERS]
+
+
+def polynomials(east: float = 10.0, error: float | None = None) -> RPC:
+    """Of a view that is a plain map around (east, 50)."""
+    one = [1.0] + [0.0] * 19
+    return RPC(
+        height_off=0, height_scale=500, lat_off=50, lat_scale=1, long_off=east, long_scale=1,
+        line_off=30, line_scale=30, samp_off=35, samp_scale=35,
+        line_num_coeff=[0, 0, 1.0, *[0] * 17], line_den_coeff=one,
+        samp_num_coeff=[0, 1.0, *[0] * 18], samp_den_coeff=one, err_bias=error, err_rand=error,
+    )  # fmt: skip
+
+
+class TestPlacedWithoutATransform:
+    """Ground control points and RPCs place a raster as a transform does."""
+
+    @pytest.fixture
+    def placed(self, write: Write) -> Callable[..., str]:
+        def named(name: str, **placing: Any) -> str:
+            path = write(name, coordinates())
+            with rasterio.open(path, "r+") as file:
+                for key, value in placing.items():
+                    setattr(file, key, value)
+            return path
+
+        return named
+
+    @pytest.mark.parametrize(
+        ("mine", "same", "others", "said"),
+        [
+            (
+                {"gcps": (points(), "EPSG:4326")},
+                {"gcps": (points(10.0001), "EPSG:4326")},
+                [
+                    {"gcps": (points(10.1), "EPSG:4326")},
+                    {"gcps": (points()[:3], "EPSG:4326")},
+                    {"gcps": (points(), "EPSG:4258")},
+                ],
+                r"EPSG:4326, 4 ground control points, the first at \(10, 50\)",
+            ),
+            (
+                {"rpcs": polynomials()},
+                {"rpcs": polynomials(error=0.5)},
+                [
+                    {"rpcs": polynomials(20)},
+                    {"crs": UTM["crs"], "transform": UTM["transform"]},
+                    {"gcps": (points(), "EPSG:4326")},
+                ],
+                "RPCs around longitude 10, latitude 50",
+            ),
+        ],
+        ids=["gcps", "rpcs"],
+    )
+    def test_another_place_is_an_error(
+        self,
+        placed: Callable[..., str],
+        mine: dict[str, Any],
+        same: dict[str, Any],
+        others: list[dict[str, Any]],
+        said: str,
+    ) -> None:
+        a = placed("a.tif", **mine)
+        with RasterPair(a, placed("b.tif", **same)) as pair:
+            assert pair.grid.georeferenced and not pair.notes
+        for number, other in enumerate(others):
+            with pytest.raises(ism.GridMismatchError, match=said):
+                RasterPair(a, placed(f"other{number}.tif", **other))
+        with RasterPair(placed("plain.tif"), a) as pair:
+            assert "not georeferenced" in pair.notes[0]
+
+    def test_a_map_is_placed_alike(self, placed: Callable[..., str], tmp_path: Path) -> None:
+        for key, value in (("gcps", (points(), "EPSG:4326")), ("rpcs", polynomials())):
+            a = placed(f"{key}.tif", **{key: value})
+            ism.compare(a, a, metrics="sam", maps=tmp_path / "maps")
+            with rasterio.open(tmp_path / "maps" / f"{key}_sam.tif") as found:
+                assert Grid.of(found).same_place(Grid.of(rasterio.open(a)))
+                assert Grid.of(found).georeferenced
 
 
 class TestRefusals:

@@ -90,10 +90,14 @@ class MapFile:
             self._dataset = rasterio.open(
                 self._temporary, "w", driver="GTiff", dtype="float32", count=1, nodata=np.nan,
                 height=self._grid.rows, width=self._grid.cols,
-                crs=self._grid.crs, transform=self._grid.transform,
+                crs=None if self._grid.gcps else self._grid.crs, transform=self._grid.transform,
                 tiled=True, blockxsize=_TILE, blockysize=_TILE,
                 compress="deflate", predictor=3, bigtiff="if_safer",
             )  # fmt: skip
+            if self._grid.gcps:
+                self._dataset.gcps = list(self._grid.gcps), self._grid.crs
+            if self._grid.rpcs is not None:
+                self._dataset.rpcs = self._grid.rpcs
             if title:
                 self._dataset.set_band_description(1, title)
 

@@ -80,7 +80,7 @@ class Raster:
         # Where bands alternate, reading one decodes all.
         decoded = self._stored if dataset.interleaving == Interleaving.band else dataset.indexes
         self.block_row_bytes = self.block_rows * dataset.width * len(decoded) * self.dtype.itemsize
-        self.grid = Grid(dataset.height, dataset.width, dataset.crs, dataset.transform)
+        self.grid = Grid.of(dataset)
 
     def _find_validity(self, nodata: float | None) -> None:
         """Nodata values are looked for in the pixels read; only true masks are read as well."""

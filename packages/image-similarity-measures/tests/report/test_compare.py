@@ -32,10 +32,8 @@ def pixels(path: Path) -> Array:
 def write(path: Path, image: Array, **profile: Any) -> Path:
     image = np.atleast_3d(image)
     rows, cols, count = image.shape
-    with rasterio.open(
-        path, "w", driver="GTiff", height=rows, width=cols, count=count,
-        dtype=image.dtype.name, **profile,
-    ) as file:  # fmt: skip
+    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": count, **profile}
+    with rasterio.open(path, "w", dtype=image.dtype.name, **profile) as file:
         file.write(np.moveaxis(image, -1, 0))
     return path
 
@@ -291,3 +289,38 @@ def test_bands_may_be_an_array() -> None:
 def test_metrics_that_are_no_names_are_refused(metrics: Any) -> None:
     with pytest.raises(ism.UsageError, match="psnr"):
         ism.compare(*PAIR, metrics=metrics)
+
+
+def test_the_bits_that_a_file_uses_decide_the_range(tmp_path: Path) -> None:
+    """As 1-bit masks, 10-bit cameras and the 15-bit JPEG 2000 of Sentinel-2 say them."""
+    rng = np.random.default_rng(3)
+    for bits, dtype, other in (
+        (1, "uint8", "GTiff"),
+        (10, "uint16", "GTiff"),
+        (15, "uint16", "JP2OpenJPEG"),
+    ):
+        images = [rng.integers(0, 2**bits, (40, 50, 1)).astype(dtype) for _ in range(2)]
+        lossless = {"quality": 100, "reversible": True} if other != "GTiff" else {}
+        files = [
+            write(tmp_path / f"{number}_{bits}.img", image, nbits=bits, driver=other, **lossless)
+            for number, image in enumerate(images)
+        ]
+        report = ism.compare(*files, metrics="psnr")
+        assert report["psnr"].data_range == 2**bits - 1
+        assert report["psnr"].value == ism.psnr(*images, data_range=2**bits - 1)
+        assert not report.notes
+        assert ism.compare(*files, metrics="psnr", data_range=4095)["psnr"].data_range == 4095
+        plain = write(tmp_path / f"plain{bits}.tif", images[1])
+        report = ism.compare(files[0], plain, metrics="psnr")
+        assert report["psnr"].data_range == 2**bits - 1
+        (note,) = report.notes
+        assert f"{files[0]} has {bits} bit(s)" in note and f"{plain} does not say" in note
+        assert not ism.compare(files[0], plain, metrics="rmse").notes
+
+
+def test_one_bit_is_no_colour_whichever_of_black_and_white_is_0(tmp_path: Path) -> None:
+    bits = np.random.default_rng(4).integers(0, 2, (40, 50, 1)).astype("uint8")
+    black = write(tmp_path / "black.tif", bits, nbits=1)
+    white = write(tmp_path / "white.tif", 1 - bits, nbits=1, photometric="MINISWHITE")
+    report = ism.compare(black, white, metrics=["rmse", "psnr"])
+    assert (report["rmse"].value, report.bands, report["psnr"].data_range) == (0, (1,), 1)

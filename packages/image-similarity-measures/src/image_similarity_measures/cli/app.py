@@ -102,8 +102,8 @@ def score_files(
         typer.Option(
             "--data-range",
             metavar="MAX",
-            help="Largest possible value. 255 for 8-bit and 4095 for wider integers if left out; "
-            "floating point needs it.",
+            help="Largest possible value. If left out, what a file's bits per value allow, else "
+            "255 for 8-bit and 4095 for wider integers; floating point needs it.",
         ),
     ] = None,
     bit_depth: Annotated[

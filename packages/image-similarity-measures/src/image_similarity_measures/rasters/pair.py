@@ -50,6 +50,9 @@ class RasterPair:
     ----------
     bands : tuple of int
         The bands compared, as the first file counts them.
+    bits : tuple of (int or None)
+        Bits per value of each file that says it uses fewer than its type has, as 1-bit and 10-bit
+        TIFFs and much JPEG 2000 do.
     notes : tuple of str
         What deserves a second look.
 
@@ -89,6 +92,7 @@ class RasterPair:
         self._closed = False
         self.shape: tuple[int, int, int] = (grid.rows, grid.cols, self._org.count)
         self.bands = tuple(self._org.bands)
+        self.bits = self._org.bits, self._pred.bits
         self.notes = tuple(self._notes())
         self.dtypes = self._org.dtype, self._pred.dtype
         self.dtype: np.dtype[Any] = np.result_type(*self.dtypes)
@@ -157,6 +161,9 @@ class RasterPair:
         if org.grid.georeferenced != pred.grid.georeferenced:
             lacking = pred if org.grid.georeferenced else org
             yield f"{lacking.path} is not georeferenced; compared pixel by pixel"
+        if org.orientation != pred.orientation:
+            turned = org if org.orientation.turned else pred
+            yield f"{turned.path} is turned as its EXIF orientation says"
         if org.scaling != pred.scaling:
             first, second = next(
                 pair for pair in zip(org.scaling, pred.scaling, strict=True) if pair[0] != pair[1]

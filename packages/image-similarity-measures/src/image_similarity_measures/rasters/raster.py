@@ -25,6 +25,7 @@ from image_similarity_measures.opencv import opencv_itself
 
 from .gdal import gdal_settings, reason, unreferenced_is_fine
 from .grid import Grid
+from .orientation import Orientation
 
 PathLike = str | os.PathLike[str]
 
@@ -58,6 +59,10 @@ class Raster:
         if dataset.count == 1 and interpretation[0] is ColorInterp.palette:
             self._palette = _palette(dataset)
             available = [1, 2, 3]
+            if self._bits_of(1) == 1 and _black_and_white(self._palette):
+                # No colours but one bit, whichever of the two is 0.
+                self._palette &= 1
+                available = [1]
         else:
             available = [
                 band
@@ -71,16 +76,36 @@ class Raster:
         if any(dtype.startswith("complex") for dtype in dtypes):
             raise InputError(f"{self.path} holds complex values; compare the amplitude instead")
         self.dtype: np.dtype[Any] = np.result_type(*dtypes)
+        self.bits = self._bits()
         scaling = list(zip(dataset.scales, dataset.offsets, strict=True))
         # The colours of a palette have none.
         self.scaling = [
             scaling[band - 1] if self._palette is None else (1.0, 0.0) for band in self.bands
         ]
-        self.block_rows = max(dataset.block_shapes[band - 1][0] for band in self._stored)
+        self.orientation = Orientation.of(dataset)
+        along = int(self.orientation.swapped)
+        self.block_rows = max(dataset.block_shapes[band - 1][along] for band in self._stored)
         # Where bands alternate, reading one decodes all.
         decoded = self._stored if dataset.interleaving == Interleaving.band else dataset.indexes
-        self.block_row_bytes = self.block_rows * dataset.width * len(decoded) * self.dtype.itemsize
+        self.block_row_bytes = (
+            self.block_rows * self.orientation.cols * len(decoded) * self.dtype.itemsize
+        )
         self.grid = Grid.of(dataset)
+        if self.orientation.turned:
+            self.grid = Grid.unreferenced(self.orientation.rows, self.orientation.cols)
+
+    def _bits(self) -> int | None:
+        """Bits that the values use where the file says that it is fewer than their type has."""
+        if self._palette is not None:
+            return 1 if self._palette.max() == 1 else None
+        if self.dtype.kind != "u":
+            return None
+        said = [self._bits_of(band) for band in self._stored]
+        return max(filter(None, said)) if all(said) else None
+
+    def _bits_of(self, band: int) -> int | None:
+        bits = self._dataset.tags(band, ns="IMAGE_STRUCTURE").get("NBITS")
+        return int(bits) if bits else None
 
     def _find_validity(self, nodata: float | None) -> None:
         """Nodata values are looked for in the pixels read; only true masks are read as well."""
@@ -103,8 +128,11 @@ class Raster:
     def read(self, window: Window) -> tuple[Array, Mask | None]:
         """Pixels (rows, cols, bands) and, where not all of them count, which do."""
         try:
-            planes = self._dataset.read(self._stored, window=window)
-            masks = self._dataset.read_masks(self._masked, window=window) if self._masked else None
+            stored = self.orientation.stored(window)
+            planes = self.orientation.seen(self._dataset.read(self._stored, window=stored))
+            masks = None
+            if self._masked:
+                masks = self.orientation.seen(self._dataset.read_masks(self._masked, window=stored))
         except RasterioError as error:
             raise ReadError(
                 f"cannot read {self.path}: damaged or truncated near row {window.row_off} "
@@ -176,6 +204,11 @@ def _palette(dataset: DatasetReader) -> Array:
     for index, colour in dataset.colormap(1).items():
         table[index] = colour
     return table
+
+
+def _black_and_white(palette: Array) -> bool:
+    """Whether the first two colours are these."""
+    return sorted(map(tuple, palette[:2, :3].tolist())) == [(0, 0, 0), (255, 255, 255)]
 
 
 def _none_if_all(valid: Mask) -> Mask | None:

@@ -54,8 +54,8 @@ def compare(
     metrics : str or sequence of str
         Names of metrics; ``"all"`` is every metric that the number of bands allows.
     data_range : float, optional
-        Largest possible value; 255 for 8-bit integers and 4095 for wider ones by default.
-        Floating point has no default.
+        Largest possible value; by default that of the bits per value which a file says it uses,
+        else 255 for 8-bit integers and 4095 for wider ones. Floating point has no default.
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
@@ -100,6 +100,8 @@ def compare(
         pair = stack.enter_context(_open_pair(org, pred, mask, nodata, bands, allow_grid_mismatch))
         names = registry.select(metrics)
         notes = list(pair.source.notes)
+        if options.data_range is None and any(registry.get(name).needs_range for name in names):
+            options = _with_range_of_bits(options, pair, notes)
         if pair.source.shape[2] == 1 and _only_as_one_of_all("sam", metrics):
             names = tuple(name for name in names if name != "sam")
             notes.append("sam is left out: it compares spectra, and there is one band")
@@ -229,6 +231,24 @@ def _chosen(image: ArrayLike, bands: Sequence[int], name: str) -> Array:
     array = as_bands(image, name)
     numbers = chosen_bands(name, bands, range(1, array.shape[2] + 1))
     return array[:, :, [number - 1 for number in numbers]]
+
+
+def _with_range_of_bits(options: Options, pair: _Pair, notes: list[str]) -> Options:
+    """The options with the data range that the bits of files allow, as far as files say them."""
+    bits = getattr(pair.source, "bits", (None, None))
+    if bits == (None, None):
+        return options
+    most = max(filter(None, bits))
+    if bits[0] != bits[1]:
+        said = (
+            f"{name} {f'has {number} bit(s) per value' if number else 'does not say its bits'}"
+            for name, number in zip(pair.names, bits, strict=True)
+        )
+        notes.append(
+            f"{' and '.join(said)}; the data range of {most} bit(s) is used, give data_range if "
+            "the images have another"
+        )
+    return replace(options, data_range=2.0**most - 1)
 
 
 def _only_as_one_of_all(name: str, asked: str | Sequence[str]) -> bool:

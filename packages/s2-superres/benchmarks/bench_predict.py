@@ -62,7 +62,7 @@ def naive(side: int) -> None:
     """All patches, with their borders, through `Model.predict`."""
     import numpy as np
 
-    from s2_superres.networks.engine import quiet_keras
+    from s2_superres.networks.compute import quiet_keras
     from s2_superres.networks.network import build_network
     from s2_superres.networks.weights import apply_weights
 
@@ -176,7 +176,7 @@ def report(run: Any, side: int) -> None:
 
 def peak(precision: str) -> None:
     """The fastest matrix product: the machine's peak in GFLOP per CPU second."""
-    from s2_superres.networks.engine import quiet_keras, set_threads
+    from s2_superres.networks.compute import quiet_keras, set_threads
 
     quiet_keras()
     set_threads(1)
@@ -227,7 +227,7 @@ def measure(*arguments: object) -> dict[str, float]:
 
 def table(sizes: list[int], rounds: int, whole: str | None, networks: list[str]) -> str:
     """Measure everything and return Markdown."""
-    from s2_superres.networks.engine import resolve_precision
+    from s2_superres.networks.compute import resolve_precision
 
     fast = resolve_precision("auto") == "bfloat16"
     ways = ["naive", "float32", *(["bfloat16"] if fast else [])]

@@ -144,17 +144,22 @@ def test_no_data_does_not_reach_its_neighbours(
     np.testing.assert_allclose(result.b20[:, ~hole], 3000, atol=0.01)
 
 
-def test_nan_becomes_the_no_data_value_where_there_is_one(
-    sharpen: Sharpen,
-) -> None:
-    """As zeros do."""
+def test_nan_comes_back_as_nan_and_the_no_data_value_as_itself(sharpen: Sharpen) -> None:
+    """In one image, also where a window has no data at all; infinite is no number either."""
     b10, b20, _ = scene(24, 24, np.float32)
     b10[:, 0, 0] = np.nan
+    b10[:, 1, 1] = 0
     b20[0, 5, 5] = 0
+    b20[1, 6, 6] = np.nan
+    b20[1, 7, 7] = np.inf
     out = sharpen(b10, b20, nodata=0).b20
-    assert (out[:, 0, 0] == 0).all()
+    expected = np.zeros(out.shape, bool)
+    expected[:, 0, 0] = expected[1, 12:14, 12:14] = expected[1, 14:16, 14:16] = True
+    np.testing.assert_array_equal(np.isnan(out), expected)
+    assert (out[:, 1, 1] == 0).all()
     assert (out[0, 10:12, 10:12] == 0).all()
     assert (out == 0).sum() == 6 + 4
+    assert np.isnan(sharpen(b10, np.full_like(b20, np.nan), nodata=0).b20).all()
 
 
 def test_a_zero_in_one_band_makes_no_hole_in_others(sharpen: Sharpen) -> None:
@@ -291,3 +296,70 @@ def test_unknown_levels_and_weights_are_refused(
         sharpen(B10, B20, weights={60: tiny[60]})
     with pytest.raises(WeightsError, match=r"nowhere\.npz"):
         sharpen(B10, B20, weights="nowhere.npz")
+
+
+@pytest.mark.parametrize("odd", [np.inf, np.nan, 65535, 0, -9999])
+def test_reflectance_is_told_from_digital_numbers_by_nearly_all_of_it(
+    sharpen: Sharpen, odd: float
+) -> None:
+    """Whatever single pixels hold; and dark digital numbers with few bright ones stay allowed."""
+    b10, b20, _ = scene(48, 48, np.float32)
+    reflectance = b20 / 10000
+    reflectance[0, 3, 4] = reflectance[5, 0, :9] = odd
+    with pytest.raises(InputError, match=r"b20 .*reflectance"):
+        sharpen(b10, reflectance)
+    sharpen(b10, np.where(b20 > np.quantile(b20, 0.9), b20, 2).astype("f4"))
+
+
+@pytest.mark.parametrize("nodata", [-9999, 0.5, np.nan])
+def test_any_number_may_stand_for_no_data_in_masked_integers(
+    sharpen: Sharpen, nodata: float
+) -> None:
+    """Whether or not their dtype holds it; what is saturated stays so."""
+    b10, b20, _ = scene(24, 24)
+    b20[1, 8, 8] = 65535
+    mask = np.zeros(b20.shape, bool)
+    mask[2, 3, 3] = True
+    out = sharpen(b10, np.ma.array(b20, mask=mask), nodata=nodata).b20
+    np.testing.assert_array_equal(out[2, 6:8, 6:8], np.float32(nodata))
+    assert (out[1, 16:18, 16:18] == 65535).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "words"),
+    [
+        ((), {}, r"superresolve: .*'b10'.* level="),
+        ((B10,), {"level": "L1C"}, "'b20'"),
+        ((B10, B20), {}, "'level'"),
+        ((B10, B20, B60, "L1C"), {}, "too many positional"),
+        ((B10, B20), {"level": "L1C", "tiles": 3}, "'tiles'"),
+        ((B10, B20), {"level": B60}, "level array"),
+        ((B10, B20), {"level": "L1C", "tile": "big"}, "tile 'big'"),
+        ((B10, B20), {"level": "L1C", "tile": 512.0}, "tile 512.0"),
+        ((B10, B20), {"level": "L1C", "threads": "all"}, "threads 'all'"),
+        ((B10, B20), {"level": "L1C", "threads": True}, "threads True"),
+        ((B10, B20), {"level": "L1C", "device": 1}, "device 1: choose auto, cpu"),
+        ((B10, B20), {"level": "L1C", "precision": None}, "precision None"),
+        ((B10, B20), {"level": "L1C", "consistent": "no"}, "consistent 'no'"),
+        ((B10, B20), {"level": "L1C", "offset": None}, "offset is None"),
+        ((B10, B20), {"level": "L1C", "offset": -0.1}, "offset is -0.1: .* -1000"),
+        ((B10, B20), {"level": "L1C", "offset": 1000}, "offset is 1000: .* -1000"),
+        ((B10, B20), {"level": "L1C", "nodata": "none"}, "nodata 'none'"),
+        ((B10, B20), {"level": "L1C", "nodata": np.inf}, "nodata inf"),
+        ((B10, B20), {"level": "L1C", "weights": 3}, "weights of int"),
+        ((B10, B20), {"level": "L1C", "weights": [None]}, "weights of NoneType"),
+        ((B10, B20), {"level": "L1C", "weights": {"20": "a"}}, "give them for 20, 60"),
+        (([[1], [1, 2]], B20), {"level": "L1C"}, "b10: cannot be read as an array"),
+        (("a.SAFE", "o.tif", 3), {}, "too many positional"),
+        (("a.SAFE", 3), {}, "say where to write"),
+        (("a.SAFE",), {}, "say where to write"),
+        (("a.SAFE", "o.tif"), {"tiles": 3}, "'tiles'"),
+        (("a.SAFE", "o.tif"), {"tile": "big"}, "tile 'big'"),
+    ],
+)
+def test_wrong_arguments_are_named_in_an_error_of_ours(
+    arguments: tuple, options: dict[str, Any], words: str
+) -> None:
+    """Never a TypeError from somewhere inside."""
+    with pytest.raises(InputError, match=words):
+        superresolve(*arguments, **options)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from s2_superres.errors import InputError
-from s2_superres.networks import engine
-from s2_superres.networks.engine import OutOfMemoryError, Predictor, resolve_precision, set_threads
+from s2_superres.networks import compute
+from s2_superres.networks.compute import resolve_precision, set_threads
+from s2_superres.networks.engine import OutOfMemoryError, Predictor
 from s2_superres.networks.network import NetworkSpec
 from s2_superres.networks.weights import Weights, apply_weights, untrained, variables_of
 
@@ -94,7 +95,7 @@ def test_auto_is_bfloat16_only_where_the_processor_has_it(
 ) -> None:
     """By the features that Linux lists; float32 where nothing is known."""
     listing = tmp_path / "cpuinfo"
-    monkeypatch.setattr(engine, "_CPUINFO", listing)
+    monkeypatch.setattr(compute, "_CPUINFO", listing)
     assert resolve_precision("auto", "cpu") == "float32"
     for features, expected in (
         ("fpu avx2 avx512f", "float32"),
@@ -146,7 +147,8 @@ def test_out_of_memory_names_the_cure(monkeypatch: pytest.MonkeyPatch, failure: 
 def test_threads_are_chosen_before_tensorflow_starts_or_not_at_all() -> None:
     """In a fresh process they are set; afterwards another number is an error."""
     code = (
-        "from s2_superres.networks.engine import Predictor, set_threads\n"
+        "from s2_superres.networks.compute import set_threads\n"
+        "from s2_superres.networks.engine import Predictor\n"
         "from s2_superres.errors import InputError\n"
         "from s2_superres.networks.weights import untrained\n"
         "set_threads(1)\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -66,10 +68,11 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
         What to add to the digital numbers to have reflectance * 10000: -1000
         for products from processing baseline 04.00 on as they come, else 0.
     nodata : float or None
-        Digital number of pixels without data; NaN always is. An output band is
-        no data (`nodata`, or NaN if that is None) where that band is, and where
-        all four of `b10` are. What other bands lack is filled in from nearby.
-        Masked pixels of masked arrays are no data.
+        Digital number of pixels without data; NaN and infinite numbers always are.
+        An output band is no data where that band is, and where all four of `b10`
+        are: NaN where the input was not finite, else `nodata` (NaN if that is
+        None). What other bands lack is filled in from nearby. Masked pixels of
+        masked arrays are no data.
     network : {"default", "compact", "dsen2", "vdsen2", "none"}
         Of the weights that ship; ``"none"`` is the local regression that needs
         none.
@@ -118,9 +121,18 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
     >>> result.b20.shape
     (6, 24, 24)
     """
-    if args and isinstance(args[0], str | os.PathLike | Product):
-        return _to_file(*args, **kwargs)
-    return superresolve_arrays(*args, **kwargs)
+    files = isinstance(args[0] if args else kwargs.get("product"), str | os.PathLike | Product)
+    function: Callable[..., SuperResolved | Summary] = _to_file if files else superresolve_arrays
+    try:
+        signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        form = (
+            "superresolve(product, output, ...)"
+            if files
+            else "superresolve(b10, b20, b60=None, *, level='L1C' or 'L2A', ...)"
+        )
+        raise InputError(f"superresolve: {error}; call it as {form}") from None
+    return function(*args, **kwargs)
 
 
 def _to_file(
@@ -130,7 +142,7 @@ def _to_file(
 ) -> Summary:
     from s2_superres.inference.predict import Options, predict
 
-    if output is None:
+    if not isinstance(output, str | os.PathLike):
         raise InputError(f"{product}: say where to write, superresolve(product, output)")
 
     run = {name: options.pop(name) for name in ("executor", "progress") if name in options}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from numbers import Real
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,13 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 from s2_superres.bands import BY_RESOLUTION
 from s2_superres.errors import InputError
 from s2_superres.networks.choice import Network, WeightsFiles
+from s2_superres.networks.compute import Compute
 from s2_superres.raster import mosaic
 from s2_superres.raster.grid import Area
 from s2_superres.raster.radiometry import Radiometry
 
 LEVELS = ("L1C", "L2A")
-#: Floating-point images that nowhere exceed this are reflectances, not digital numbers.
+#: Floating-point images that hardly anywhere exceed this are reflectances, not digital numbers.
 _LARGEST_REFLECTANCE = 3.0
+_SATURATED = 65535
+#: About so many values are looked at to tell.
+_SAMPLE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -72,17 +77,17 @@ def superresolve_arrays(
     device: str = "auto",
 ) -> SuperResolved:
     """Bring 20 m and 60 m bands to 10 m: see `s2_superres.superresolve`."""
-    if not math.isfinite(offset):
-        raise InputError(f"offset is {offset}: give -1000 or 0, see the product's metadata")
-    b10, b20, b60 = (_unmasked(bands, nodata) for bands in (b10, b20, b60))
-    source = check_arrays(b10, b20, b60)
-    if level not in LEVELS:
-        raise InputError(f"level {level!r}: choose L1C (top of the atmosphere) or L2A (bottom)")
+    nodata = _check_conventions(level, offset, nodata, consistent)
+    compute = Compute(precision, tile, threads, device)
+    given = [None if bands is None else _array(f"b{r}", bands)
+             for r, bands in zip((10, 20, 60), (b10, b20, b60), strict=True)]  # fmt: skip
+    dtypes = {array.dtype for array in given if array is not None}
+    saturated = float(_SATURATED) if dtypes == {np.dtype(np.uint16)} else None
+    source = check_arrays(*(_unmasked(bands, nodata) for bands in given))
 
     from s2_superres.networks.choice import choose_networks
-    from s2_superres.networks.engine import resolve_precision, set_threads
 
-    set_threads(threads)
+    compute = compute.ready()
     networks = choose_networks(
         (20,) if b60 is None else (20, 60),
         level,
@@ -90,17 +95,14 @@ def superresolve_arrays(
         weights=weights,
         consistent=consistent,
     )
-    dtypes = {array.dtype for array in source.arrays.values()}
-    radiometry = Radiometry.uniform(
-        offset, nodata, 65535.0 if dtypes == {np.dtype(np.uint16)} else None, np.float32
-    )
+    radiometry = Radiometry.uniform(offset, nodata, saturated, np.float32)
     results = sharpen(
         source,
         networks,
         radiometry,
-        precision=resolve_precision(precision, device),
-        tile=tile,
-        device=device,
+        precision=compute.precision,
+        tile=compute.tile,
+        device=compute.device,
     )
     return SuperResolved(results[20], results.get(60))
 
@@ -190,26 +192,86 @@ def check_arrays(b10: ArrayLike, b20: ArrayLike, b60: ArrayLike | None) -> Array
     return ArraySource(arrays)
 
 
+def _check_conventions(
+    level: object, offset: object, nodata: object, consistent: object
+) -> float | None:
+    """Check what is said about the digital numbers; return the number of no data, if there is one.
+
+    Raises
+    ------
+    InputError
+        Naming the argument and the cure.
+    """
+    if not isinstance(level, str) or level not in LEVELS:
+        raise InputError(f"level {level!r}: choose L1C (top of the atmosphere) or L2A (bottom)")
+    if not isinstance(consistent, bool | np.bool_):
+        raise InputError(f"consistent {consistent!r}: give True or False")
+    if not _is_number(offset) or not (offset == 0 or -math.inf < offset <= -1):
+        raise InputError(
+            f"offset is {offset!r}: it is what to add to the digital numbers, -1000 from "
+            "processing baseline 04.00 on and 0 before; see the product's metadata"
+        )
+    if nodata is None:
+        return None
+    if not _is_number(nodata) or math.isinf(nodata):
+        raise InputError(f"nodata {nodata!r}: give a digital number, or None if only NaN is")
+    return None if math.isnan(nodata) else float(nodata)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    # Python takes True for 1.
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Return what was given as an array; masked arrays stay so."""
+    try:
+        return np.asanyarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{name}: cannot be read as an array ({error})") from None
+
+
 def _unmasked(bands: Any, nodata: float | None) -> Any:
     """Turn a masked array, as rasterio reads them, into one that says itself what is missing."""
     if not isinstance(bands, np.ma.MaskedArray):
         return bands
-    missing = np.float32(np.nan) if nodata is None else bands.dtype.type(nodata)
-    return np.where(np.ma.getmaskarray(bands), missing, bands.data)
+    missing = np.nan if nodata is None else nodata
+    values = bands.data
+    if values.dtype.kind in "iu" and not _holds(values.dtype, missing):
+        values = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    return np.where(np.ma.getmaskarray(bands), values.dtype.type(missing), values)
+
+
+def _holds(dtype: np.dtype[Any], value: float) -> bool:
+    """Whether an integer dtype can hold a number."""
+    info = np.iinfo(dtype)
+    return value == value // 1 and info.min <= value <= info.max
 
 
 def _checked(name: str, value: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(value)
+    array = np.asarray(_array(name, value))
     if array.dtype.kind not in "iuf":
         raise InputError(f"{name} has dtype {array.dtype}: give real numbers")
     if array.ndim != 3:
         raise InputError(f"{name} has shape {array.shape}: it must be (bands, rows, cols)")
-    if array.dtype.kind == "f" and array.size:
-        with np.errstate(invalid="ignore"):
-            largest = float(np.fmax.reduce(array, axis=None))
+    if array.dtype.kind == "f":
+        largest = _all_but_odd(array)
         if 0 < largest <= _LARGEST_REFLECTANCE:
             raise InputError(
-                f"{name} is at most {largest:g}: it looks like reflectance; give digital "
-                "numbers, that is reflectance * 10000 (minus the offset)"
+                f"{name} is nearly everywhere at most {largest:.3g}: it looks like reflectance; "
+                "give digital numbers, that is reflectance * 10000 (minus the offset)"
             )
     return array
+
+
+def _all_but_odd(array: NDArray[Any]) -> float:
+    """Return what 99 of 100 measured values do not exceed; 0 where nothing was measured.
+
+    One value out of the ordinary, as division by 0 or a number that stands for something leave
+    it, says nothing about the others.
+    """
+    # Enough of a large image to judge by, from all over it.
+    step = max(1, math.isqrt(array.size // _SAMPLE))
+    some = array[:, ::step, ::step]
+    some = some[np.isfinite(some) & (some > 0) & (some != _SATURATED)]
+    return float(np.quantile(some, 0.99)) if some.size else 0.0

@@ -215,6 +215,7 @@ def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = F
         if resolution not in predictions:
             shape = (len(measured), *core.shape)
             bands[resolution] = job.radiometry.no_data(shape)
+            mosaic.keep_nan(bands[resolution], block.measured, resolution, job.radiometry)
             continue
         prediction = predictions[resolution]
         area = mosaic.around(block.window, halo - trim)
@@ -226,6 +227,7 @@ def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = F
             valid,
             job.radiometry,
         )
+        mosaic.keep_nan(bands[resolution], block.measured, resolution, job.radiometry)
         if residuals:
             sums[resolution] = _residuals(block, prediction, resolution, area)
     pixels = int(np.logical_and.reduce([v.all(axis=0) for v in block.valid.values()]).sum())

@@ -27,7 +27,7 @@ from s2_superres.inference import blocks
 from s2_superres.inference import quicklook as pictures
 from s2_superres.inference.stages import overlap
 from s2_superres.networks.choice import NONE, WeightsFiles, choose_networks
-from s2_superres.networks.engine import resolve_precision, set_threads
+from s2_superres.networks.compute import Compute, resolve_precision, set_threads
 from s2_superres.products.area import find_area
 from s2_superres.products.product import Product, open_product
 from s2_superres.products.reading import GDAL_CACHE, ProductReader
@@ -99,6 +99,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.format not in get_args(Format):
             raise InputError(f"format {self.format!r}: choose {' or '.join(get_args(Format))}")
+        Compute(self.precision, self.tile, self.threads, self.device)
         for name in ("bbox", "bounds"):
             box = getattr(self, name)
             if box is not None and len(box) != 4:

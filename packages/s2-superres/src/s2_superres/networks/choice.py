@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from s2_superres.errors import WeightsError
+from s2_superres.errors import InputError, WeightsError
 from s2_superres.networks.weights import Weights, find_weights, load_weights, untrained
 
 #: Means: no weights at all, the local regression alone.
@@ -92,7 +92,7 @@ def choose_networks(
         If a file is unusable, two are for the same resolution, none is for a
         resolution that is asked for, or no weights ship.
     """
-    if weights is not None and str(weights) == NONE:
+    if isinstance(weights, str | os.PathLike) and str(weights) == NONE:
         network, weights = NONE, None
     paths = _paths_by_resolution(weights)
     if paths and not set(paths) & set(resolutions):
@@ -114,16 +114,18 @@ def _paths_by_resolution(weights: WeightsFiles | None) -> dict[int, str]:
     if weights is None:
         return {}
     if isinstance(weights, Mapping):
-        paths = {int(resolution): os.fspath(path) for resolution, path in weights.items()}
+        if not set(weights) <= {20, 60}:
+            raise InputError(f"weights for {', '.join(map(repr, weights))}: give them for 20, 60")
+        paths = {resolution: os.fspath(_path(path)) for resolution, path in weights.items()}
         for resolution, path in paths.items():
             found = load_weights(path).spec.resolution
             if found != resolution:
                 raise WeightsError(f"{path}: sharpens {found} m bands, not {resolution} m")
         return paths
-    files = [weights] if isinstance(weights, str | os.PathLike) else list(weights)
+    files = weights if isinstance(weights, list | tuple) else [_path(weights)]
     paths = {}
     for file in files:
-        path = str(Path(file).absolute())
+        path = str(Path(_path(file)).absolute())
         resolution = load_weights(path).spec.resolution
         if resolution in paths:
             raise WeightsError(
@@ -131,3 +133,12 @@ def _paths_by_resolution(weights: WeightsFiles | None) -> dict[int, str]:
             )
         paths[resolution] = path
     return paths
+
+
+def _path(file: object) -> PathLike:
+    if not isinstance(file, str | os.PathLike):
+        raise InputError(
+            f"weights of {type(file).__name__}: give a file's path, several, or a mapping of 20 "
+            "and 60 to paths"
+        )
+    return file

@@ -1,31 +1,18 @@
-"""Running a network fast: one compiled function of a fixed shape.
-
-Precision, threads and device are chosen here. TensorFlow is what the package
-installs; under another Keras backend (``KERAS_BACKEND=jax`` or ``torch``) the
-model is called as Keras calls it.
-"""
+"""Running a network fast: one compiled function of a fixed shape."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.errors import InputError, S2SuperresError
+from s2_superres.networks.compute import Compute, device_name, quiet_keras, resolve_precision
 from s2_superres.networks.weights import Weights, build_with_weights
-
-PRECISIONS = ("auto", "float32", "bfloat16")
-#: CPU features with which bfloat16 is faster than float32; without, it is slower.
-_FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
-_CPUINFO = Path("/proc/cpuinfo")
-#: Compute capability from which NVIDIA GPUs have bfloat16 (Ampere).
-_GPU_BFLOAT16 = (8, 0)
 
 
 class OutOfMemoryError(S2SuperresError):
@@ -79,6 +66,7 @@ class Predictor:
         precision: str = "auto",
         device: str = "auto",
     ) -> None:
+        Compute(precision, device=device)
         keras = quiet_keras()
         self.spec = weights.spec
         self.precision = resolve_precision(precision, device)
@@ -142,7 +130,7 @@ def _compiled(model: Any, shapes: Sequence[tuple[int, ...]], device: str) -> Any
     function = tf.function(
         lambda tensors: model(tensors, training=False), input_signature=signature
     ).get_concrete_function()
-    place = _tf_device(device)
+    place = device_name(device)
 
     def run(arrays: list[NDArray[np.float32]]) -> list[Any]:
         with tf.device(place) if place else contextlib.nullcontext():
@@ -154,129 +142,3 @@ def _compiled(model: Any, shapes: Sequence[tuple[int, ...]], device: str) -> Any
 def _as_list(outputs: Any) -> list[Any]:
     """Keras unpacks an only output, and only that."""
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-
-
-def _tf_device(device: str) -> str | None:
-    """Turn ``gpu:1`` into TensorFlow's name, or raise if there is none."""
-    import tensorflow as tf
-
-    if device == "auto":
-        return None
-    kind, _, number = device.partition(":")
-    if kind not in ("cpu", "gpu") or (number and not number.isdecimal()):
-        raise InputError(f"device {device!r}: choose auto, cpu, gpu or gpu:NUMBER")
-    found = tf.config.list_physical_devices(kind.upper())
-    if int(number or 0) >= len(found):
-        raise InputError(
-            f"device {device!r}: TensorFlow sees {len(found)} {kind.upper()} devices here; "
-            "use --device auto"
-        )
-    return f"/{kind.upper()}:{number or 0}"
-
-
-def resolve_precision(precision: str, device: str = "auto") -> str:
-    """Decide what ``auto`` means: bfloat16 only where it is the faster one.
-
-    Parameters
-    ----------
-    precision : {"auto", "float32", "bfloat16"}
-    device : str
-        As for `Predictor`.
-
-    Returns
-    -------
-    {"float32", "bfloat16"}
-    """
-    if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
-    if precision != "auto":
-        return precision
-    keras = quiet_keras()
-    if keras.backend.backend() != "tensorflow":
-        return "float32"
-    import tensorflow as tf
-
-    gpus = [] if device.startswith("cpu") else tf.config.list_physical_devices("GPU")
-    if gpus:
-        number = int(device.partition(":")[2] or 0)
-        details = tf.config.experimental.get_device_details(gpus[min(number, len(gpus) - 1)])
-        fast = tuple(details.get("compute_capability", (0, 0))) >= _GPU_BFLOAT16
-    else:
-        fast = bool(_FAST_BFLOAT16 & cpu_features())
-    return "bfloat16" if fast else "float32"
-
-
-def cpu_features() -> frozenset[str]:
-    """Return the CPU's feature names as Linux lists them; empty on other systems."""
-    try:
-        text = _CPUINFO.read_text()
-    except OSError:
-        return frozenset()
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if name.strip().lower() in ("flags", "features"):
-            return frozenset(value.split())
-    return frozenset()
-
-
-def set_threads(threads: int | None) -> None:
-    """Choose how many threads the network may use; None leaves it to TensorFlow.
-
-    Raises
-    ------
-    InputError
-        If the number is not positive, or TensorFlow already runs with another:
-        it can only be chosen once per process.
-    """
-    if threads is not None and threads < 1:
-        raise InputError(f"{threads} threads: give 1 or more")
-    keras = quiet_keras()
-    if threads is None or keras.backend.backend() != "tensorflow":
-        return
-    import tensorflow as tf
-
-    if tf.config.threading.get_intra_op_parallelism_threads() == threads:
-        return
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError as error:
-        raise InputError(
-            f"{threads} threads: TensorFlow already runs with another number in this "
-            "process; choose it before the first prediction"
-        ) from error
-
-
-def quiet_keras() -> Any:
-    """Import Keras and its backend without the start-up messages of the libraries below."""
-    import sys
-
-    if "keras" in sys.modules:
-        return sys.modules["keras"]
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _silent_stderr():
-        import keras
-
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            # Where there is no GPU, the first look for one is reported as an error.
-            tf.config.list_physical_devices()
-    return keras
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Send what C++ libraries write to standard error nowhere; errors still raise."""
-    try:
-        saved = os.dup(2)
-    except OSError:  # No standard error at all: a service, say.
-        yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as sink:
-            os.dup2(sink.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

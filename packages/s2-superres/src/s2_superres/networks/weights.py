@@ -168,12 +168,16 @@ def save_weights(
     ------
     OutputError
         If the file cannot be written.
+    WeightsError
+        If a value is not finite, or beyond what `dtype` holds.
     """
     path = Path(path)
     text = json.dumps({"format": _FORMAT, "spec": spec.to_dict(), **metadata}, sort_keys=True)
-    contents: dict[str, Any] = {
-        name: np.asarray(value).astype(dtype) for name, value in arrays.items()
-    }
+    with np.errstate(over="ignore"):  # Half precision ends at 65504.
+        contents: dict[str, Any] = {
+            name: np.asarray(value).astype(dtype) for name, value in arrays.items()
+        }
+    _check_finite(path, contents)
     with whole_file(path) as file:
         np.savez(file, metadata=np.array(text), **contents)
 
@@ -196,7 +200,9 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         ) from error
     if magic == b"\x89HDF\r\n\x1a\n":
         legacy = {"recipe": "Keras 2 weights in circulation"}
-        return Weights(*read_legacy(path), legacy, file_hash(path), path.stem)
+        spec, kernels = read_legacy(path)
+        _check_finite(path, kernels)
+        return Weights(spec, kernels, legacy, file_hash(path), path.stem)
     try:
         arrays = read_npz(path)
         metadata = json.loads(str(arrays.pop("metadata")))
@@ -209,7 +215,18 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         ) from error
     if newer:
         raise WeightsError(f"{path}: written by a newer version; update s2-superres")
+    _check_finite(path, arrays)
     return Weights(spec, arrays, metadata, file_hash(path), path.stem)
+
+
+def _check_finite(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse weights of which every pixel would come out as NaN."""
+    for name, array in arrays.items():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise WeightsError(
+                f"{path}: {name} holds values that are no finite numbers; the file is damaged, or "
+                "the training that made it went wrong: fetch it again or train anew"
+            )
 
 
 def file_hash(path: Path) -> str:

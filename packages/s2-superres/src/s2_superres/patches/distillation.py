@@ -69,7 +69,7 @@ class Teachers:
         -------
         ndarray of float32, shape (bands, rows, cols) at 10 m
         """
-        from s2_superres.networks.engine import resolve_precision
+        from s2_superres.networks.compute import resolve_precision
 
         radiometry = Radiometry.uniform(0.0, None, None, np.float32)
         precision = resolve_precision("auto")

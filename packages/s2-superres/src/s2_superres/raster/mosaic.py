@@ -114,6 +114,35 @@ def finish(
     )
 
 
+def keep_nan(
+    values: NDArray[Any],
+    measured: dict[int, NDArray[Any]],
+    resolution: int,
+    radiometry: Radiometry,
+) -> None:
+    """Write NaN where NaN, or an infinite number, is why a pixel has no data.
+
+    That is where the band itself is not finite, and where no 10 m band has data and one of them
+    is not finite. A number that stands for no data in the same image stays where it stood.
+
+    Parameters
+    ----------
+    values : ndarray, shape (bands, rows, cols)
+        Changed in place. Integers, which have no NaN, are left alone.
+    measured, resolution, radiometry
+        As for `valid_outputs`.
+    """
+    if values.dtype.kind != "f":
+        return
+    own, guides = measured[resolution], measured[10]
+    if own.dtype.kind == "f":
+        for plane, odd in zip(values, ~np.isfinite(own), strict=True):
+            if odd.any():
+                plane[repeat(odd, resolution // 10)] = np.nan
+    if guides.dtype.kind == "f":
+        values[:, ~radiometry.valid(guides).any(axis=0) & ~np.isfinite(guides).all(axis=0)] = np.nan
+
+
 def place(result: NDArray[Any], area: Area, core: Area, values: NDArray[Any]) -> None:
     """Put a core's ``(bands, rows, cols)`` into the result of an area."""
     cut(result, area, core)[...] = values

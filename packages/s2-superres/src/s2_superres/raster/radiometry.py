@@ -123,7 +123,8 @@ class Radiometry:
         resolution : int
             The resolution the bands were measured at: 20 or 60.
         valid : ndarray of bool, shape (bands, rows, cols)
-            Elsewhere the output is no data (NaN if there is no such number).
+            Elsewhere the output is no data (NaN if there is no such number); see also
+            `mosaic.keep_nan`.
         saturated : ndarray of bool, shape (bands, rows, cols)
             Here the output is the saturated value.
         """

@@ -29,7 +29,7 @@ from s2_superres.files.atomic import write_text
 from s2_superres.files.locks import sole_run
 from s2_superres.files.paths import keep_out_of_products
 from s2_superres.interrupts import stop_signals
-from s2_superres.networks.engine import quiet_keras
+from s2_superres.networks.compute import quiet_keras
 from s2_superres.networks.network import NetworkSpec, build_network
 from s2_superres.networks.weights import (
     Weights,

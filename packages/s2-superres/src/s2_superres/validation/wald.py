@@ -278,7 +278,7 @@ def validate(
         If a scene cannot be scored at any resolution, or at one that was
         required, or two have one name.
     """
-    from s2_superres.networks.engine import resolve_precision, set_threads
+    from s2_superres.networks.compute import resolve_precision, set_threads
 
     settings = settings or Settings()
     resolve_precision(settings.precision, settings.device)
@@ -393,7 +393,7 @@ def predict(
 
 
 def _precision(settings: Settings) -> str:
-    from s2_superres.networks.engine import resolve_precision
+    from s2_superres.networks.compute import resolve_precision
 
     return resolve_precision(settings.precision, settings.device)
 

@@ -1,7 +1,7 @@
 """The bands of Sentinel-2's MSI instrument that this package reads or makes.
 
-Wavelengths are the central wavelengths of Sentinel-2A in nanometres, after the
-Sentinel-2 User Handbook (ESA, 2015), section 1.
+Wavelengths are the central wavelengths of Sentinel-2A in nanometres, as the products of its
+baselines 02.06 to 02.09 give them; later ones and the other satellites differ by up to 17 nm.
 """
 
 from __future__ import annotations
@@ -49,3 +49,29 @@ BANDS_20M = (B05, B06, B07, B8A, B11, B12)
 BANDS_60M = (B01, B09)
 BY_NAME = {band.name: band for band in BANDS}
 BY_RESOLUTION = {10: BANDS_10M, 20: BANDS_20M, 60: BANDS_60M}
+
+#: Of Sentinel-2B and 2C in ESA's order, as their products give them.
+_WAVELENGTHS = {
+    "Sentinel-2B": (442.3, 492.3, 559.0, 665.0, 703.8, 739.1, 779.7, 833.0, 864.0, 943.2, 1610.4,
+                    2185.7),
+    "Sentinel-2C": (444.2, 489.0, 560.6, 666.5, 707.1, 741.1, 784.7, 834.6, 865.6, 947.2, 1612.0,
+                    2191.3),
+}  # fmt: skip
+
+
+def central_wavelengths(spacecraft: str) -> dict[str, float]:
+    """Return each band's central wavelength on a satellite in nanometres; 2A's if it is unknown."""
+    known = _WAVELENGTHS.get(spacecraft, tuple(band.wavelength for band in BANDS))
+    return dict(zip(BY_NAME, known, strict=True))
+
+
+def find_band(name: str) -> Band:
+    """Return the band of a name as people write it: ``B05``, ``b5``, ``8A``.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    """
+    key = name.strip().upper().removeprefix("B").removeprefix("0")
+    return BY_NAME[f"B{key:0>2}"]

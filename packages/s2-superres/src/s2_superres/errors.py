@@ -13,6 +13,10 @@ class ProductError(S2SuperresError):
     """The input is not a readable Sentinel-2 product."""
 
 
+class InstallationError(S2SuperresError):
+    """A library that is installed lacks what is needed: a driver, or its own data."""
+
+
 class AreaError(S2SuperresError, ValueError):
     """The area of interest, window or grid asked for cannot be used."""
 

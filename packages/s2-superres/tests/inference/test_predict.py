@@ -20,6 +20,7 @@ from s2_superres.errors import AreaError, InputError, OutputError, ProductError,
 from s2_superres.inference.predict import (
     Options,
     check_paths,
+    choose_bands,
     draw_quicklook,
     estimate,
     predict,
@@ -284,3 +285,24 @@ def test_the_quicklook_is_a_picture_of_three_panels(
         shown = picture[:, :, panel * (side + 6) : panel * (side + 6) + side]
         assert shown.std() > 20
     assert sorted(path.name for path in tmp_path.iterdir()) == ["o.tif", "q.png"]
+
+
+def test_bands_are_named_as_people_write_them(scene: Path) -> None:
+    """``B5``, ``b8a`` and ``8A`` are bands; ``B10`` and ``5A`` are not."""
+    product = open_product(scene)
+    found = choose_bands(product, "B5, b8a 8A b012 11", False)
+    assert [band.name for band in found] == ["B05", "B8A", "B11", "B12"]
+    for name in ("B10", "5A", "B", "B8B", "red"):
+        with pytest.raises(InputError, match=f"no band '{name}'"):
+            choose_bands(product, [name], False)
+
+
+def test_output_tells_the_wavelengths_of_its_satellite(tmp_path: Path) -> None:
+    """A band of Sentinel-2B is written with 2B's wavelength, not 2A's."""
+    spec = ProductSpec("L1C", "05.09", Grid("EPSG:32633", 300000.0, 6200040.0, 60, 60))
+    safe = write_product(tmp_path, replace(spec, spacecraft="B"), landscape)
+    metadata = safe / "MTD_MSIL1C.xml"
+    metadata.write_text(metadata.read_text().replace(">2202.4<", ">2185.7<"))
+    predict(safe, tmp_path / "a.tif", Options(bands="B12", network="none"))
+    with rasterio.open(tmp_path / "a.tif") as output:
+        assert output.tags(1)["wavelength"] == "2185.7"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -293,3 +296,100 @@ def test_input_is_never_touched(l1c: Path) -> None:
     with ProductReader(open_product(l1c)) as reader:
         assert np.all(reader.read(10, 0, 0, 6, 6) > 0)
     assert {path: path.stat().st_mtime_ns for path in l1c.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("method", "name"), [(zipfile.ZIP_LZMA, "lzma"), (zipfile.ZIP_BZIP2, "bzip2"), (93, "zstd"),
+                         (9, "deflate64")],
+)  # fmt: skip
+def test_zip_by_a_rare_method(l1c: Path, tmp_path: Path, method: int, name: str) -> None:
+    """The method is named and the cure is to pack again: nothing is damaged."""
+    path = zip_product(l1c, tmp_path / "rare.zip")
+    if method in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for file in l1c.rglob("*"):
+                archive.write(file, file.relative_to(l1c.parent))
+    else:
+        data = path.read_bytes()
+        for mark, place in ((b"PK\1\2", 10), (b"PK\3\4", 8)):
+            data = re.sub(
+                re.escape(mark) + b"(.{%d})\0\0" % (place - 4),
+                lambda found, mark=mark: mark + found[1] + method.to_bytes(2, "little"),
+                data, flags=re.DOTALL,
+            )  # fmt: skip
+        path.write_bytes(data)
+    refused(path, rf"packed by {name}, .*unpack it.*or pack it again")
+
+
+def test_zip_that_is_encrypted(l1c: Path, tmp_path: Path) -> None:
+    path = zip_product(l1c, tmp_path / "secret.zip")
+    data = bytearray(path.read_bytes())
+    start = data.index(b"PK\1\2")
+    while start >= 0:
+        data[start + 8] |= 1
+        start = data.find(b"PK\1\2", start + 1)
+    path.write_bytes(data)
+    refused(path, "is encrypted")
+
+
+def test_sen2cor_output_without_60_m(l2a: Path, tmp_path: Path) -> None:
+    """What lacks is named, and what can still be made."""
+    safe = Path(shutil.copytree(l2a, tmp_path / l2a.name))
+    shutil.rmtree(next(safe.rglob("R60m")))
+    edit(
+        safe / "MTD_MSIL2A.xml", lambda text: re.sub(r"<IMAGE_FILE>\S*_60m<", "<IMAGE_FILE><", text)
+    )
+    with pytest.raises(ProductError, match=r"no B01 \(60 m\) in R60m") as caught:
+        open_product(safe).require(BANDS)
+    assert "lacks B09 too" in str(caught.value)
+    assert "serves --bands B05,B06,B07,B8A,B11,B12" in str(caught.value)
+
+
+def test_sen2cor_output_of_20_m_only(l2a: Path, tmp_path: Path) -> None:
+    """Without the 10 m bands nothing can be sharpened, and sen2cor's option is named."""
+    safe = Path(shutil.copytree(l2a, tmp_path / l2a.name))
+    for folder in ("R10m", "R60m"):
+        shutil.rmtree(next(safe.rglob(folder)))
+    edit(safe / "MTD_MSIL2A.xml",
+         lambda text: re.sub(r"<IMAGE_FILE>\S*_[16]0m<", "<IMAGE_FILE><", text))  # fmt: skip
+    with pytest.raises(ProductError, match=r"no B01 .*nothing can be sharpened") as caught:
+        open_product(safe).require(BANDS)
+    assert "B02 B03 B04 B08 B09 too" in str(caught.value)
+    assert "no --resolution" in str(caught.value)
+
+
+def test_offsets_of_some_bands_only(safe: Path) -> None:
+    """A band without its offset among others with theirs is not read as if it had none."""
+    listed = r'<RADIO_ADD_OFFSET band_id="8">.*?</RADIO_ADD_OFFSET>'
+    edit(safe / "MTD_MSIL1C.xml", lambda text: re.sub(listed, "", text))
+    refused(safe, "offsets of some bands, but none of B8A")
+
+
+@pytest.mark.parametrize("offset", ["1000", "-0.1"])
+def test_offsets_that_no_product_has(safe: Path, offset: str) -> None:
+    edit(safe / "MTD_MSIL1C.xml", lambda text: text.replace(">-1000<", f">{offset}<"))
+    refused(safe, "which no product has")
+
+
+def run_with(environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from s2_superres.cli import main; main()", *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, check=False, env=os.environ | environment,
+    )  # fmt: skip
+
+
+def test_gdal_without_jpeg_2000_is_not_a_damaged_file(l1c: Path, tmp_path: Path) -> None:
+    """The driver that is missing is named, and where to get it."""
+    done = run_with({"GDAL_SKIP": "JP2OpenJPEG"}, "predict", l1c, tmp_path / "a.tif",
+                    "--network", "none", "-q")  # fmt: skip
+    assert done.returncode == 1
+    assert re.search(r"^error: GDAL \S+ has no driver for JPEG 2000.*conda-forge\n\Z", done.stderr)
+
+
+@pytest.mark.parametrize("variable", ["PROJ_LIB", "PROJ_DATA"])
+def test_a_wrong_path_to_projs_data_is_one_line(l1c: Path, tmp_path: Path, variable: str) -> None:
+    """A variable left by another installation is named, and the cure is to unset it."""
+    done = run_with({variable: str(tmp_path)}, "predict", l1c, tmp_path / "a.tif",
+                    "--network", "none", "-q")  # fmt: skip
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert f"{variable}={tmp_path}" in done.stderr and f"unset {variable}" in done.stderr

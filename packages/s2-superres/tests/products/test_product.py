@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from s2_superres.bands import BANDS
+from s2_superres.bands import BANDS, central_wavelengths
 from s2_superres.products.product import Product, open_granules, open_product
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.products import ProductSpec, coordinates, write_product, zip_product
@@ -176,3 +176,55 @@ def test_real_metadata_are_understood(real_metadata: list[Path]) -> None:
         zone, south = int(product.tile[1:3]), product.tile[3] < "N"
         assert product.grid.crs == f"EPSG:{32700 if south else 32600}"[:-2] + f"{zone:02d}"
         assert len(product.missing) == 12 and "missing" in product.missing["B05"]
+
+
+def test_wavelengths_are_those_of_the_satellite(l1c: Path, tmp_path: Path) -> None:
+    """The metadata's own are taken; where they are thin, those of the satellite that they name."""
+    safe = Path(shutil.copytree(l1c, tmp_path / l1c.name))
+    metadata = safe / "MTD_MSIL1C.xml"
+    text = metadata.read_text().replace("Sentinel-2A", "Sentinel-2B")
+    metadata.write_text(text.replace(">864.7<", ">864.0123<"))
+    found = open_product(safe).wavelengths
+    assert found["B8A"] == 864.0123 and found["B12"] == 2202.4
+    metadata.write_text(re.sub(r"<Wavelength>.*?</Wavelength>", "", text, flags=re.DOTALL))
+    found = open_product(safe).wavelengths
+    assert found["B8A"] == 864.0 and found["B12"] == 2185.7
+    assert open_product(l1c).wavelengths == {band.name: band.wavelength for band in BANDS}
+
+
+def test_real_wavelengths_are_those_of_our_tables(real_metadata: list[Path]) -> None:
+    """What real products say of a satellite is what is taken where they say nothing."""
+    for safe in real_metadata:
+        product = open_product(safe)
+        known = central_wavelengths(product.spacecraft)
+        assert product.wavelengths == pytest.approx(known, abs=5)
+        if product.spacecraft == "Sentinel-2B":
+            assert product.wavelengths == known
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_tree_whose_bands_are_geotiffs(l2a: Path, tmp_path: Path, listed: bool) -> None:
+    """Catalogues keep the same trees with .tif in the place of .jp2: the same pixels."""
+    safe = Path(shutil.copytree(l2a, tmp_path / l2a.name))
+    for image in safe.rglob("*.jp2"):
+        with rasterio.open(image) as source:
+            profile = {**source.profile, "driver": "COG", "blocksize": 128}
+            for key in ("blockxsize", "blockysize", "tiled", "interleave"):
+                profile.pop(key, None)
+            with rasterio.open(image.with_suffix(".tif"), "w", **profile) as copy:
+                copy.write(source.read())
+        image.unlink()
+    if not listed:
+        metadata = safe / "MTD_MSIL2A.xml"
+        metadata.write_text(re.sub(r"<IMAGE_FILE>.*?</IMAGE_FILE>", "", metadata.read_text()))
+    found, original = open_product(safe), open_product(l2a)
+    assert found.bands == BANDS and found.files["B05"].endswith("_B05_20m.tif")
+    for band in BANDS:
+        np.testing.assert_array_equal(pixels(found, band.name), pixels(original, band.name))
+
+
+def test_geotiff_that_is_none(l2a: Path, tmp_path: Path) -> None:
+    safe = Path(shutil.copytree(l2a, tmp_path / l2a.name))
+    image = next(safe.rglob("*_B05_20m.jp2"))
+    image.rename(image.with_suffix(".tif")).write_text("<html>")
+    assert "not a TIFF file" in open_product(safe).missing["B05"]

@@ -8,13 +8,16 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from s2_superres import __version__
 from s2_superres.errors import S2SuperresError
 from s2_superres.interrupts import stop_signals
+
+if TYPE_CHECKING:
+    from s2_superres.products.product import Product
 
 app = typer.Typer(
     help="All Sentinel-2 bands at 10 m.",
@@ -40,6 +43,10 @@ GranuleOption = Annotated[
         show_default=False,
     ),
 ]
+VerifyOption = Annotated[
+    bool,
+    typer.Option("--verify", help="First compare every file with the product's checksums."),
+]
 
 
 def _version(asked: bool) -> None:
@@ -62,6 +69,7 @@ def _common(
 def info(
     product: ProductArgument,
     granule: GranuleOption = None,
+    verify: VerifyOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Print what a product is: level, baseline, offsets, grid and bands."""
@@ -69,6 +77,8 @@ def info(
     from s2_superres.products.summary import summarize
 
     found = open_product(product, granule)
+    if verify:
+        _verify(found)
     typer.echo(json.dumps(found.to_dict(), indent=2) if as_json else summarize(found))
 
 
@@ -85,6 +95,19 @@ def sample(
     from s2_superres.products.sample import copy_sample
 
     typer.echo(copy_sample(folder, overwrite=overwrite))
+
+
+def _verify(product: Product, *, quiet: bool = False) -> None:
+    """Compare a product's files with their checksums, saying how far it is."""
+    from s2_superres.products.verify import verify
+    from s2_superres.progress import StatusLine
+
+    with StatusLine(quiet=quiet) as status:
+        done = verify(
+            product, lambda part, whole: status(f"verified {part >> 20} of {whole >> 20} MiB")
+        )
+    if not quiet:
+        typer.echo(f"verified: {done.summary()}", err=True)
 
 
 def _numbers(text: str) -> tuple[float, float, float, float]:
@@ -139,6 +162,7 @@ def predict(
         typer.Option(metavar="FILE", help="Area covered by a vector file.", show_default=False),
     ] = None,
     granule: GranuleOption = None,
+    verify: VerifyOption = False,
     network: Annotated[
         str,
         typer.Option(
@@ -256,6 +280,8 @@ def predict(
     run = prediction.prepare(product, options)
     output = output or Path(f"{run.product.name}_10m.tif")
     prediction.check_paths(run, output, quicklook)
+    if verify:
+        _verify(run.product, quiet=quiet)
     if dry_run:
         prediction.rehearse(run, output)
         cost = prediction.estimate(run)

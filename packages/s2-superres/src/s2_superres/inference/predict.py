@@ -17,9 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres import __version__
-from s2_superres.bands import BANDS, BANDS_10M, BANDS_20M, BANDS_60M, BY_NAME, BY_RESOLUTION, Band
+from s2_superres.bands import (
+    BANDS,
+    BANDS_10M,
+    BANDS_20M,
+    BANDS_60M,
+    BY_NAME,
+    BY_RESOLUTION,
+    Band,
+    find_band,
+)
 from s2_superres.errors import InputError, OutputError
 from s2_superres.files.atomic import whole_file
+from s2_superres.files.gdal import check_proj
 from s2_superres.files.kinds import PNG, TIFF
 from s2_superres.files.paths import check_output, is_product_folder, protect_inputs
 from s2_superres.files.png import encode_png
@@ -243,6 +253,7 @@ def prepare(product: Product | str | Path, options: Options | None = None) -> Pr
         If the product, the area, the bands or the weights cannot be used.
     """
     options = options or Options()
+    check_proj()
     if not isinstance(product, Product):
         product = open_product(product, options.granule)
     bands = choose_bands(product, options.bands, options.include_10m)
@@ -284,11 +295,12 @@ def choose_bands(
         if not names:
             raise InputError(f"no bands are asked for; choose from {' '.join(BY_NAME)}")
         for name in names:
-            known = name.strip().upper()
-            if known not in BY_NAME:
-                choices = " ".join(BY_NAME)
-                raise InputError(f"{product.name}: no band {name!r} to make; choose from {choices}")
-            wanted.add(BY_NAME[known])
+            try:
+                wanted.add(find_band(name))
+            except KeyError:
+                raise InputError(
+                    f"{product.name}: no band {name!r} to make; choose from {' '.join(BY_NAME)}"
+                ) from None
     if include_10m:
         wanted |= set(BANDS_10M)
     return tuple(band for band in BANDS if band in wanted)
@@ -422,7 +434,7 @@ def _layer(product: Product, band: Band) -> Layer:
     quantification = product.quantification
     return Layer(
         band.name,
-        band.wavelength,
+        product.wavelengths[band.name],
         scale=1 / quantification,
         offset=product.offsets[band.name] / quantification,
     )

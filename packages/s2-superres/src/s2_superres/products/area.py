@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from s2_superres.errors import AreaError
+from s2_superres.files.gdal import check_proj
 from s2_superres.raster.grid import UNIT, Area, Bounds, Grid
 
 #: Points added to each edge before it is bent into another CRS.
@@ -60,6 +61,8 @@ def find_area(
     ]
     if len(given) > 1:
         raise AreaError(f"{' and '.join(given)} exclude each other: give one of them")
+    if bbox is not None or aoi is not None:
+        check_proj()
     if bbox is not None:
         return grid.cover(_project_bbox(grid, bbox), unit)
     if bounds is not None:

@@ -6,7 +6,6 @@ classes at 60 m from baseline 04.00 on, and polygons before that.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from s2_superres.products.product import Product
 
 #: Classes of the scene classification: shadow, cloud of medium and high probability, cirrus.
 SCL_CLOUDS = (3, 8, 9, 10)
-_SCL = re.compile(r"_SCL(_20m)?\.jp2$")
-_CLASSES = re.compile(r"MSK_CLASSI_B00\.jp2$")
+_SCL = re.compile(r"_SCL(_20m)?\.(jp2|tiff?)$")
+_CLASSES = re.compile(r"MSK_CLASSI_B00\.(jp2|tiff?)$")
 _POLYGONS = re.compile(r"MSK_CLOUDS_B00\.gml$")
 
 
@@ -64,8 +63,7 @@ def find_mask(product: Product) -> tuple[Container, str]:
         If the product has none.
     """
     container, _ = locate(Path(product.path))
-    granule = _granule(product)
-    names = sorted(name for name in container.names if f"/{name}".startswith(f"/{granule}"))
+    names = sorted(name for name in container.names if name.startswith(f"{product.granule}/"))
     kinds = (_CLASSES, _POLYGONS) if product.level == "L1C" else (_SCL, _CLASSES, _POLYGONS)
     for kind in kinds:
         for name in names:
@@ -75,19 +73,6 @@ def find_mask(product: Product) -> tuple[Container, str]:
         f"{product.path}: has no cloud mask (SCL, MSK_CLASSI or MSK_CLOUDS); "
         "leave --skip-clouds out, or download the complete product"
     )
-
-
-def _granule(product: Product) -> str:
-    """Return the granule's folder relative to the container, from a band's path."""
-    path = next(iter(product.files.values()))
-    found = re.search(r"(?:^|/)([^/]*\.SAFE/)?GRANULE/[^/]+/", path)
-    if not found:
-        return ""
-    inside = found[0].lstrip("/")
-    # In a folder, the names begin below the .SAFE folder; in a zip they include it.
-    if "/vsizip/" not in path and found[1]:
-        inside = inside.removeprefix(found[1])
-    return posixpath.join(inside, "")
 
 
 def _read(path: str) -> NDArray[Any]:

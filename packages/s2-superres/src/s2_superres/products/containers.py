@@ -6,9 +6,10 @@ its small files through the standard library, its rasters by GDAL.
 
 from __future__ import annotations
 
+import os
 import posixpath
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,11 @@ from s2_superres.errors import ProductError
 
 #: No metadata file of a product comes near; a zip can make a gigabyte of a kilobyte.
 MAX_TEXT = 64 * 2**20
+#: Names of zip's methods beyond store and deflate (APPNOTE 6.3.10, section 4.4.5).
+_METHODS = {
+    6: "implode", 9: "deflate64", 12: "bzip2", 14: "lzma", 20: "zstd", 93: "zstd", 95: "xz",
+    98: "ppmd", 99: "AES",
+}  # fmt: skip
 _DAMAGED = "it is damaged or cut off; download it again"
 
 
@@ -41,6 +47,9 @@ class Container(Protocol):
     def head(self, name: str, count: int) -> bytes:
         """First bytes of a file."""
 
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file to read its bytes; errors come as they are."""
+
     def gdal_path(self, name: str) -> str:
         """What GDAL opens."""
 
@@ -62,11 +71,22 @@ class Folder:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every file below the folder."""
-        try:
-            found = [path for path in self.root.rglob("*") if path.is_file()]
-        except OSError as error:
-            raise ProductError(f"{self.root}: cannot be listed ({error.strerror})") from None
-        return frozenset(path.relative_to(self.root).as_posix() for path in found)
+        return frozenset(filter(_is_own, self._walk()))
+
+    def _walk(self) -> Iterator[str]:
+        """Yield every file, also behind links to folders, which archives are made of."""
+
+        def stop(error: OSError) -> None:
+            raise ProductError(f"{error.filename}: cannot be listed ({error.strerror})")
+
+        for folder, below, files in os.walk(self.root, onerror=stop, followlinks=True):
+            # A link that leads back to where we came from has no end.
+            here = Path(folder).resolve()
+            below[:] = [name for name in below if not here.is_relative_to((here / name).resolve())]
+            for file in files:
+                path = Path(folder, file)
+                if path.is_file():
+                    yield path.relative_to(self.root).as_posix()
 
     def size(self, name: str) -> int:
         """Size of a file in bytes."""
@@ -80,6 +100,10 @@ class Folder:
         """First bytes of a file."""
         return self._read(name, count)
 
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file to read its bytes; errors come as they are."""
+        return (self.root / name).open("rb")
+
     def gdal_path(self, name: str) -> str:
         """Path of the file."""
         return str((self.root / name).absolute())
@@ -89,7 +113,7 @@ class Folder:
         return str(self.root / name)
 
     def _read(self, name: str, count: int | None) -> bytes:
-        return _read(lambda: (self.root / name).open("rb"), self.where(name), count)
+        return _read(lambda: self.open(name), self.where(name), count)
 
 
 @dataclass(frozen=True)
@@ -105,12 +129,28 @@ class Zip:
     path: Path
 
     def __post_init__(self) -> None:
-        for name in self._members:
+        for name, member in self._members.items():
             if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/"):
                 raise ProductError(
                     f"{self.path}: the member {name!r} points outside the zip; do not trust this "
                     "file, download the product again"
                 )
+            if _is_own(name):
+                self._check_packing(member)
+
+    def _check_packing(self, member: zipfile.ZipInfo) -> None:
+        """Check that a member is packed as both Python and GDAL can read it."""
+        what = None
+        if member.flag_bits & 1:
+            what = "encrypted"
+        elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            method = _METHODS.get(member.compress_type, f"method {member.compress_type}")
+            what = f"packed by {method}"
+        if what:
+            raise ProductError(
+                f"{self.path}: its member {member.filename} is {what}, which cannot be read in "
+                "place; unpack it and give the folder, or pack it again by deflate (zip -r)"
+            )
 
     @property
     def label(self) -> str:
@@ -130,11 +170,7 @@ class Zip:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every member, without what some systems add when they pack."""
-        return frozenset(
-            name
-            for name in self._members
-            if not name.startswith("__MACOSX/") and not posixpath.basename(name).startswith("._")
-        )
+        return frozenset(filter(_is_own, self._members))
 
     def size(self, name: str) -> int:
         """Unpacked size of a member in bytes."""
@@ -148,6 +184,12 @@ class Zip:
         """First bytes of a member."""
         return self._read(name, count)
 
+    def open(self, name: str) -> IO[bytes]:
+        """Open a member to read its bytes; errors come as they are."""
+        # The member keeps the archive's file open until it is closed itself.
+        with zipfile.ZipFile(self.path) as archive:
+            return archive.open(name)
+
     def gdal_path(self, name: str) -> str:
         """Path in GDAL's virtual file system; the braces allow any name for the zip."""
         return f"/vsizip/{{{self.path.absolute()}}}/{name}"
@@ -158,10 +200,15 @@ class Zip:
 
     def _read(self, name: str, count: int | None) -> bytes:
         try:
-            with zipfile.ZipFile(self.path) as archive:
-                return _read(lambda: archive.open(name), self.where(name), count)
+            return _read(lambda: self.open(name), self.where(name), count)
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError):
             raise ProductError(f"{self.where(name)}: cannot be unpacked; {_DAMAGED}") from None
+
+
+def _is_own(name: str) -> bool:
+    """Whether a file is the product's, and not one that a system adds (macOS's ``._`` files)."""
+    base = posixpath.basename(name)
+    return not name.startswith("__MACOSX/") and not base.startswith("._") and base != ".DS_Store"
 
 
 def _read(opened: Callable[[], IO[bytes]], where: str, count: int | None) -> bytes:

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element, ParseError
 import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
-from s2_superres.bands import BANDS
+from s2_superres.bands import BANDS, central_wavelengths
 from s2_superres.errors import ProductError
 from s2_superres.products.containers import Container
 from s2_superres.raster.grid import PIXEL, Grid
@@ -122,25 +122,64 @@ def acquisition_time(root: Document) -> datetime:
 def offsets(root: Document, baseline: str) -> dict[str, float]:
     """Return the offset of every band, as the metadata give them.
 
-    Metadata that are too thin to hold them get what the baseline prescribes.
+    Metadata that are too thin to hold them get what the baseline prescribes; those that hold
+    them for some of the bands only are refused.
     """
     names = dict(enumerate(_BAND_IDS))
-    for element in root.all("Spectral_Information"):
-        band, number = element.get("physicalBand", ""), element.get("bandId", "")
-        if band.startswith("B") and number.isdigit():
-            names[int(number)] = band if band == "B8A" else f"B{int(band[1:]):02d}"
+    for number, band, _ in _spectral_information(root):
+        names[number] = band
     found: dict[str, float] = {}
     for tag in ("RADIO_ADD_OFFSET", "BOA_ADD_OFFSET"):
         for element in root.all(tag):
-            number = element.get("band_id", "")
-            if not number.isdecimal() or int(number) not in names:
+            text = element.get("band_id", "")
+            if not text.isdecimal() or int(text) not in names:
                 raise ProductError(
                     f"{root.where}: a {tag} is of no known band; download the product again"
                 )
-            found[names[int(number)]] = root.finite(tag, element.text or "")
-    # Baselines of 99.99 are users' own runs of the processor, which write what they apply.
-    prescribed = -1000.0 if not found and "04.00" <= baseline < "90" else 0.0
+            value = root.finite(tag, element.text or "")
+            if value > 0 or value != round(value):
+                raise ProductError(
+                    f"{root.where}: {tag} is {value:g}, which no product has (-1000 or 0); "
+                    "download the product again"
+                )
+            found[names[int(text)]] = value
+    lacking = [band.name for band in BANDS if band.name not in found]
+    if found and lacking:
+        raise ProductError(
+            f"{root.where}: has offsets of some bands, but none of {', '.join(lacking)}; "
+            "download the product again"
+        )
+    prescribed = prescribed_offset(baseline)
     return {band.name: found.get(band.name, prescribed) for band in BANDS}
+
+
+def prescribed_offset(baseline: str) -> float:
+    """Return what a baseline prescribes: -1000 from 04.00 on, 0 before.
+
+    Baselines of 99.99 are users' own runs of the processor, which write what they apply.
+    """
+    return -1000.0 if "04.00" <= baseline < "90" else 0.0
+
+
+def wavelengths(root: Document, spacecraft: str) -> dict[str, float]:
+    """Return every band's central wavelength in nanometres, as the metadata give it.
+
+    Metadata that are too thin to hold them get those of the satellite.
+    """
+    found = {}
+    for _, band, element in _spectral_information(root):
+        text = element.findtext(".//{*}CENTRAL")
+        if text is not None:
+            found[band] = root.finite("CENTRAL", text)
+    return {name: found.get(name, nm) for name, nm in central_wavelengths(spacecraft).items()}
+
+
+def _spectral_information(root: Document) -> Iterator[tuple[int, str, Element]]:
+    """Yield a band id, the name of its band, and what is said of it."""
+    for element in root.all("Spectral_Information"):
+        band, number = element.get("physicalBand", ""), element.get("bandId", "")
+        if re.fullmatch(r"B(\d{1,2}|8A)", band) and number.isdecimal():
+            yield int(number), band if band == "B8A" else f"B{int(band[1:]):02d}", element
 
 
 def special_value(root: Document, name: str, default: int) -> int:

@@ -14,10 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from s2_superres.bands import BANDS, Band
+from s2_superres.bands import BANDS, BY_RESOLUTION, Band
 from s2_superres.errors import ProductError
-from s2_superres.products import layout, metadata
+from s2_superres.products import granules, images, layout, metadata
 from s2_superres.products.containers import Container
+from s2_superres.products.granules import Granule
 from s2_superres.products.metadata import Document, Level
 from s2_superres.raster.grid import PIXEL, UNIT, Grid
 
@@ -56,6 +57,10 @@ class Product:
         Per band name, what GDAL opens; bands that the product lacks are absent.
     missing : dict
         Per absent band, what is wrong with it.
+    wavelengths : dict
+        Central wavelength per band name in nanometres, of this satellite.
+    granule : str
+        The granule's folder within what was opened.
     """
 
     path: str
@@ -73,6 +78,8 @@ class Product:
     saturated: int
     files: dict[str, str]
     missing: dict[str, str] = field(default_factory=dict)
+    wavelengths: dict[str, float] = field(default_factory=dict)
+    granule: str = ""
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -85,11 +92,22 @@ class Product:
         Raises
         ------
         ProductError
-            Naming the first one that is not, and why.
+            Naming the first one that is not and why, the others, and what can be made without.
         """
-        for band in bands:
-            if band.name in self.missing:
-                raise ProductError(self.missing[band.name])
+        lacking = [band for band in bands if band.name in self.missing]
+        if not lacking:
+            return
+        first, *others = lacking
+        also = f"; it lacks {' '.join(band.name for band in others)} too" if others else ""
+        raise ProductError(f"{self.missing[first.name]}{also}; {self._possible()}")
+
+    def _possible(self) -> str:
+        """Say which bands can be sharpened with what is there."""
+        there = [r for r in (10, 20, 60) if all(band in self.bands for band in BY_RESOLUTION[r])]
+        if 10 not in there or 20 not in there:
+            return "without all bands of 10 m and 20 m nothing can be sharpened"
+        made = [band.name for band in BANDS if band.resolution in there and band.resolution > 10]
+        return f"what there is serves --bands {','.join(made)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values that JSON can hold."""
@@ -124,7 +142,7 @@ def open_product(path: str | Path, granule: str | None = None) -> Product:
     """
     found = _find(path)
     wanted = granule or found.pointed_at
-    return _open(found, layout.choose_granule(found.container.label, found.granules, wanted))
+    return _open(found, granules.choose_granule(found.container.label, found.granules, wanted))
 
 
 def open_granules(path: str | Path) -> list[Product]:
@@ -148,7 +166,7 @@ def open_granules(path: str | Path) -> list[Product]:
     found = _find(path)
     if found.pointed_at is not None:
         return [open_product(path)]
-    return [_open(found, granule) for granule in found.granules]
+    return [_open(found, granule) for granule in found.granules if granule.folder]
 
 
 @dataclass(frozen=True)
@@ -158,7 +176,7 @@ class _Found:
     container: Container
     base: str
     root: Document
-    granules: list[layout.Granule]
+    granules: list[Granule]
     pointed_at: str | None
 
 
@@ -167,31 +185,32 @@ def _find(path: str | Path) -> _Found:
     described = layout.product_file(container, inside)
     root = Document(container, described)
     base = posixpath.dirname(described)
-    granules = layout.find_granules(container, base, root)
-    return _Found(container, base, root, granules, layout.granule_of(inside))
+    there = granules.find_granules(container, base, root)
+    return _Found(container, base, root, there, granules.granule_of(inside))
 
 
-def _open(found: _Found, granule: layout.Granule) -> Product:
+def _open(found: _Found, granule: Granule) -> Product:
     container, base, root = found.container, found.base, found.root
-    tile_file = layout.tile_file(container, granule.folder)
-    tile = Document(container, tile_file) if tile_file else None
+    described = granules.tile_file(container, granule)
+    tile = Document(container, described) if described else None
     level = metadata.product_level(root)
     baseline = root.text("PROCESSING_BASELINE")
-    files, missing = layout.band_files(container, base, granule, level)
     name = root.text("PRODUCT_URI_2A" if level == "L2A" else "PRODUCT_URI", "PRODUCT_URI",
                      default=posixpath.basename(base) or Path(container.label).stem)  # fmt: skip
     # Outputs are named by it: nothing that leads to another folder.
     name = posixpath.basename(name.replace("\\", "/")).lstrip(".")
     name = name.removesuffix(".SAFE").removesuffix(".zip")
-    tile_name = _tile_name(tile, granule, name)
+    tile_name = granules.check_identity(granule, tile, container.label, name)
+    files, missing = images.band_files(container, base, granule, level)
+    spacecraft = root.text("SPACECRAFT_NAME", default="Sentinel-2")
     return Product(
         path=container.label,
-        name=f"{name}_{tile_name}" if len(found.granules) > 1 else name,
+        name=name + granules.suffix(granule, found.granules),
         level=level,
         baseline=baseline,
         tile=tile_name,
         acquired=metadata.acquisition_time(root),
-        spacecraft=root.text("SPACECRAFT_NAME", default="Sentinel-2"),
+        spacecraft=spacecraft,
         orbit=int(root.number("SENSING_ORBIT_NUMBER", default=0)),
         grid=_grid(tile, files, container.label),
         quantification=metadata.quantification(root, level),
@@ -200,15 +219,9 @@ def _open(found: _Found, granule: layout.Granule) -> Product:
         saturated=metadata.special_value(root, "SATURATED", 65535),
         files=files,
         missing=missing,
+        wavelengths=metadata.wavelengths(root, spacecraft),
+        granule=granule.folder,
     )
-
-
-def _tile_name(tile: Document | None, granule: layout.Granule, name: str) -> str:
-    for text in (tile.text("TILE_ID", default="") if tile else "", granule.tile or "", name):
-        found = layout.TILE.search(f"_{text}")
-        if found:
-            return f"T{found[1]}"
-    return "unknown"
 
 
 def _grid(tile: Document | None, files: Mapping[str, str], label: str) -> Grid:

@@ -17,7 +17,7 @@ import numpy as np
 
 from s2_superres.bands import BANDS, Band
 from s2_superres.errors import AreaError, ProductError
-from s2_superres.files.gdal import complaints
+from s2_superres.files.gdal import check_jpeg2000, complaints
 from s2_superres.raster.grid import PIXEL, Area
 
 if TYPE_CHECKING:
@@ -145,17 +145,38 @@ class _BandSource:
             with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
                 self.dataset: Any = rasterio.open(self.path)
         except RasterioError as error:
+            if self.path.endswith(".jp2"):
+                check_jpeg2000()
             raise self._unreadable(str(error.__cause__ or error)) from None
+        try:
+            self._check(product, band)
+        except BaseException:
+            self.dataset.close()
+            raise
+        self.block_rows, self.block_cols = self.dataset.block_shapes[0]
+
+    def _check(self, product: Product, band: Band) -> None:
+        """Check that the file is of the size and the place that the metadata tell of."""
         ratio = band.resolution // PIXEL
         expected = product.grid.rows // ratio, product.grid.cols // ratio
         found = self.dataset.count, self.dataset.dtypes[0], *self.dataset.shape
         if found != (1, "uint16", *expected):
-            self.dataset.close()
             raise ProductError(
                 f"{self.path}: {found[0]} band(s) of {found[1]}, {found[2]} x {found[3]} pixels, "
                 f"but the metadata tell of one of uint16, {expected[0]} x {expected[1]}"
             )
-        self.block_rows, self.block_cols = self.dataset.block_shapes[0]
+        # Where a file says its place: that of a neighbouring tile is as large.
+        transform, crs = self.dataset.transform, self.dataset.crs
+        place = transform.c - product.grid.left, transform.f - product.grid.top
+        epsg = crs.to_epsg() if crs else None
+        if (not transform.is_identity and max(map(abs, place)) > band.resolution / 2) or (
+            epsg is not None and f"EPSG:{epsg}" != product.grid.crs
+        ):
+            raise ProductError(
+                f"{self.path}: lies at {transform.c:.10g} {transform.f:.10g} in {crs}, but the "
+                f"metadata tell of {product.grid.left:.10g} {product.grid.top:.10g} in "
+                f"{product.grid.crs}; it is another tile's, download the product again"
+            )
 
     def close(self) -> None:
         self.blocks.clear()

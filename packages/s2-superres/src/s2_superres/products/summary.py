@@ -47,6 +47,6 @@ def _bands(product: Product) -> Iterator[str]:
         where = product.files.get(band.name) or f"MISSING: {product.missing[band.name]}"
         where = where[max(where.find("GRANULE/"), 0) :] if band.name in product.files else where
         yield (
-            f"{band.name:<4}  {band.resolution:>6}  {band.wavelength:>7.1f} nm  "
+            f"{band.name:<4}  {band.resolution:>6}  {product.wavelengths[band.name]:>7.1f} nm  "
             f"{product.offsets[band.name]:>6g}  {where}"
         )

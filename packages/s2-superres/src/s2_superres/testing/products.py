@@ -7,6 +7,7 @@ from the caller.
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -426,6 +427,13 @@ def _hemisphere(code: int) -> str:
     return "N" if code < 32700 else "S"
 
 
+def _checksum(file: Path, spec: ProductSpec) -> ET.Element:
+    """The checksum of a file, by the method of the product's time."""
+    name, method = ("SHA3-256", "sha3_256") if spec.baseline >= "04.00" else ("MD5", "md5")
+    digest = hashlib.new(method, file.read_bytes(), usedforsecurity=False)
+    return _node("checksum", text=digest.hexdigest(), checksumName=name)
+
+
 def _manifest_xml(root: Path, spec: ProductSpec) -> ET.Element:
     tag = "{urn:ccsds:schema:xfdu:1}"
     ET.register_namespace("xfdu", "urn:ccsds:schema:xfdu:1")
@@ -439,6 +447,7 @@ def _manifest_xml(root: Path, spec: ProductSpec) -> ET.Element:
                 _node(
                     "byteStream",
                     _node("fileLocation", locatorType="URL", href=f"./{name}"),
+                    _checksum(file, spec),
                     mimeType="application/octet-stream" if image else "text/xml",
                     size=file.stat().st_size,
                 ),

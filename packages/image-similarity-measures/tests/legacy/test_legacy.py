@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -19,10 +20,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.metrics import structural_similarity
 
 import image_similarity_measures as ism
 from image_similarity_measures import evaluate
 from image_similarity_measures import quality_metrics as qm
+from image_similarity_measures.legacy.phase import phase_congruency_sum
 
 DATA = Path(__file__).parents[1] / "data"
 PAIR = str(DATA / "reference.tif"), str(DATA / "upsampled.tif")
@@ -434,3 +437,51 @@ def test_warnings_can_be_silenced_like_any_other() -> None:
         warnings.simplefilter("ignore", FutureWarning)
         value = qm.sre(org, pred)
     assert value > 0
+
+
+class TestOracles:
+    """What 0.3 took from other packages is computed here, to the same digits."""
+
+    @given(st.integers(7, 60), st.integers(7, 60), st.integers(1, 3), st.data())
+    @settings(max_examples=30, deadline=None)
+    def test_ssim_is_that_of_scikit_image(
+        self, rows: int, cols: int, bands: int, data: st.DataObject
+    ) -> None:
+        dtype = data.draw(st.sampled_from(["uint8", "uint16", "int16", "float32", "float64"]))
+        rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+        org = (rng.random((rows, cols, bands)) * 250).astype(dtype)
+        pred = (org * 0.9 + rng.random(org.shape) * 20).astype(dtype)
+        expected = structural_similarity(org, pred, data_range=255, channel_axis=2)
+        assert qm.ssim(org, pred, 255) == pytest.approx(expected, rel=1e-12)
+
+    @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.parametrize("shape", [(40, 48), (41, 48), (33, 37)])
+    def test_phase_congruency_is_that_of_phasepack(self, shape: tuple[int, int]) -> None:
+        phasepack = pytest.importorskip("phasepack")
+        image = np.random.default_rng(1).integers(0, 4000, shape).astype("uint16")
+        image[20:, 5:30] += 2000
+        settings_of_0_3 = {"nscale": 4, "minWaveLength": 6, "mult": 2, "sigmaOnf": 0.5978}
+        for array in (image, image.astype("float64"), np.zeros(shape)):
+            expected = np.sum(phasepack.phasecong(array, **settings_of_0_3)[4], axis=0)
+            found = phase_congruency_sum(array)
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_plain_installation_has_all_that_0_3_needs() -> None:
+    """`pip install image-similarity-measures` and the old imports are enough."""
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(('skimage', 'phasepack', 'pyfftw'));"
+        "import numpy as np;"
+        "from image_similarity_measures.quality_metrics import metric_functions;"
+        "image = np.random.default_rng(1).integers(0, 4000, (40, 40, 2)).astype('uint16');"
+        "print(*(f'{name}={function(image, image):.3g}' for name, function in "
+        "metric_functions.items()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) == 8 and "fsim=1 " in done.stdout
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    needed = {re.match(r"[\w-]+", text)[0] for text in project["dependencies"]}
+    assert not needed & {"scikit-image", "phasepack"}

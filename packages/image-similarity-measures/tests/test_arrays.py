@@ -51,15 +51,88 @@ def test_bands_first_is_answered_with_the_transposition(shape):
         ism.rmse(np.zeros(shape), np.zeros(shape))
 
 
-@pytest.mark.parametrize("shape", [(3, 64, 64), (4, 16, 16), (1, 32, 32)])
-def test_what_may_be_small_patches_with_bands_first_is_scored_with_a_warning(shape):
-    with pytest.warns(ism.SimilarityWarning, match="if the bands come first"):
-        assert ism.rmse(np.zeros(shape), np.zeros(shape)) == 0
-    with pytest.raises(ism.InputError, match=f"with {shape[2]} bands, which come last"):
-        ism.uiq(np.zeros(shape), np.zeros(shape))
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (3, 64, 64), (4, 16, 16), (1, 32, 32),
+        (13, 64, 64), (12, 60, 60), (200, 64, 64), (12, 60, 50), (200, 64, 60), (64, 64, 64),
+    ],
+)  # fmt: skip
+def test_what_may_be_chips_with_bands_first_is_scored_with_a_warning(shape):
+    image = np.random.default_rng(0).uniform(0, 9, shape)
+    with pytest.warns(ism.SimilarityWarning, match="if the bands come first.*axis=0") as caught:
+        assert ism.rmse(image, image) == 0
+    assert len(caught) == 1
+    if shape[0] < 8:
+        with pytest.raises(ism.InputError, match=f"with {shape[2]} bands, which come last"):
+            ism.uiq(image, image)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ism.rmse(image, image, axis=-1, per_band=True).shape == shape[2:]
+        assert ism.rmse(image, image, axis=0, per_band=True).shape == shape[:1]
 
 
-@pytest.mark.parametrize("shape", [(512, 512, 4), (4, 512, 4), (12, 40, 40), (300, 20, 224)])
+@pytest.mark.parametrize("name", NAMES)
+def test_axis_says_where_the_bands_are(name, pair):
+    """For every metric, and masked arrays as well; two dimensions have none to ask about."""
+    org, pred = (np.ma.array(image) for image in pair)
+    org[20:24, 30, 0] = np.ma.masked
+    value = compute(name, org, pred)
+    for axis in (0, 1, 2, -2):
+        moved = np.ma.array(np.moveaxis(org, -1, axis)), np.moveaxis(pred, -1, axis)
+        assert compute(name, *moved, axis=axis) == value
+    report = ism.compare(np.moveaxis(org, -1, 0), np.moveaxis(pred, -1, 0), axis=0, metrics=name)
+    assert report[name].value == value
+
+
+@pytest.mark.parametrize("axis", [3, -4, "bands", 0.5])
+def test_an_axis_that_does_not_exist_is_refused(axis, pair):
+    with pytest.raises(ism.InputError, match="axis is"):
+        ism.rmse(*pair, axis=axis)
+
+
+def test_one_band_with_its_axis_equals_one_without(pair):
+    org, pred = (image[:, :, 0] for image in pair)
+    assert ism.rmse(org, pred[:, :, None]) == ism.rmse(org, pred)
+    with pytest.raises(ism.ShapeMismatchError, match=r"\(90, 70\) and \(90, 70, 2\)"):
+        ism.rmse(org, pair[1][:, :, :2])
+
+
+class Unwilling:
+    """What a tensor that needs its gradient, one in bfloat16 or a dataset does."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __array__(self, *args: object, **kwargs: object) -> np.ndarray:
+        raise self.error
+
+    def detach(self) -> None:
+        """Tensors have it."""
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, TypeError, ValueError, NotImplementedError])
+def test_what_refuses_to_become_an_array_is_an_error_of_the_package(kind):
+    image = Unwilling(kind("Can't call numpy() on Tensor that requires grad.\nUse detach()"))
+    for call in (ism.rmse, ism.compare):
+        with pytest.raises(ism.InputError, match=r"requires grad; give .*org_img\.detach\(\)"):
+            call(image, image)
+
+
+def test_alpha_among_the_bands_of_an_array_is_noted():
+    org = np.random.default_rng(0).integers(0, 255, (20, 20, 4)).astype("uint8")
+    org[:, :, 3] = 255
+    org[:5, :, 3] = 0
+    with pytest.warns(ism.SimilarityWarning, match="as alpha does"):
+        ism.rmse(org, org)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ism.rmse(org[:, :, :3], org[:, :, :3], mask=org[:, :, 3] > 0)
+
+
+@pytest.mark.parametrize(
+    "shape", [(512, 512, 4), (4, 512, 4), (145, 145, 200), (610, 340, 103), (300, 20, 224)]
+)
 def test_bands_last_and_ambiguous_shapes_pass(shape):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -77,7 +150,7 @@ def test_files_are_sent_to_compare(name, path):
     "mistake",
     [
         {"data_range": "255"},
-        {"data_range": (0, 255)},
+        {"data_range": (255, 0)},
         {"nodata": "0"},
         {"nodata": [0, 1]},
         {"mask": [[True], [True, False]]},

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import operator
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .errors import InputError, ShapeMismatchError
-
-Array = NDArray[Any]
-Mask = NDArray[np.bool_]
+from .checks import Array, Mask, as_bands, as_mask, as_number, bands_come_first, chosen_bands
+from .errors import ShapeMismatchError
+from .pillow import unpacked
 
 #: Bound on the bytes of both images that are read at a time.
 BLOCK_BYTES = 96 * 2**20
@@ -59,123 +56,34 @@ class PairSource(Protocol):
         """Return the rectangle; both slices have a start and a stop inside the images."""
 
 
-def as_bands(image: ArrayLike, name: str = "image") -> Array:
-    """Return `image` as a (rows, cols, bands) array; a view wherever NumPy can give one.
-
-    Raises
-    ------
-    InputError
-        If it is not a real-valued array of two or three dimensions with something in it, or if
-        its first axis rather than its last looks like the bands.
-
-    Notes
-    -----
-    A masked array stays one.
-    """
-    if isinstance(image, str | os.PathLike):
-        raise InputError(
-            f"{name} is a path, {os.fspath(image)!r}; "
-            "score files with image_similarity_measures.compare"
-        )
-    array: Array = image if isinstance(image, np.ma.MaskedArray) else _as_array(image, name)
-    if array.dtype.kind not in "iuf":
-        raise InputError(
-            f"{name} has dtype {array.dtype}; give integers or floating point"
-            + (" (for example image.astype('uint8'))" if array.dtype.kind == "b" else "")
-        )
-    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
-        raise InputError(f"{name} has dtype {array.dtype}; convert it with astype('float64')")
-    if array.ndim not in (2, 3):
-        raise InputError(
-            f"{name} has {array.ndim} dimension(s); give (rows, cols) or (rows, cols, bands)"
-        )
-    if array.size == 0:
-        raise InputError(f"{name} is empty, shape {array.shape}; give at least one pixel")
-    if array.ndim == 2:
-        return array[:, :, np.newaxis]
-    first, second, third = array.shape
-    if first <= _FEW_BANDS < min(second, third) and third > 4 * _FEW_BANDS:
-        raise InputError(
-            f"{name} has shape {array.shape}, which looks like bands first; "
-            f"put them last with np.moveaxis({name}, 0, -1)"
-        )
-    return array
-
-
-# Up to this many, a first axis is taken for bands when both others are much longer. Hyperspectral
-# cubes with few rows stay usable: they are ambiguous only below this.
-_FEW_BANDS = 16
-
-
-def _as_array(values: ArrayLike, name: str) -> Array:
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise InputError(f"{name} is no array: {error}") from error
-
-
-def as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> Mask:
-    """Return `mask` as an array of booleans.
-
-    Raises
-    ------
-    InputError
-        If it does not hold one boolean for each pixel of images of (rows, cols) `shape`.
-    """
-    array = _as_array(mask, "mask")
-    if array.dtype.kind != "b" or array.shape != shape:
-        raise InputError(
-            f"mask is {array.dtype} of shape {array.shape}; give booleans of shape {shape}, "
-            "True where pixels are used"
-        )
-    return array
-
-
-def as_number(value: object, name: str) -> float:
-    """Return `value` as a float.
-
-    Raises
-    ------
-    InputError
-        If it is not a number; text that looks like one is not.
-    """
-    try:
-        if not isinstance(value, str):
-            return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        pass
-    raise InputError(f"{name} is {value!r}; give a number")
-
-
-def chosen_bands(image: str, asked: Sequence[int], available: Sequence[int]) -> list[int]:
-    """Return the bands of `image` asked for.
-
-    Raises
-    ------
-    InputError
-        Unless they are some of those available, each once: GDAL leaves a band empty that is read
-        twice in one call.
-    """
-    try:
-        bands = [operator.index(band) for band in asked]
-    except TypeError:
-        raise InputError(f"bands is {asked!r}; give numbers from 1 on, such as [1, 2]") from None
-    listed = ", ".join(map(str, available)) or "none"
-    if not bands:
-        raise InputError(f"no band of {image} is asked for; its bands are {listed}")
-    for index, band in enumerate(bands):
-        if band not in available:
-            raise InputError(f"{image} has no band {band}; its bands are {listed}")
-        if band in bands[:index]:
-            raise InputError(f"band {band} of {image} is asked for twice; name each band once")
-    return bands
-
-
 def _unmasked(image: Array) -> Mask | None:
     """Pixels that a masked array masks in no band; None for all of them."""
     if np.ma.getmask(image) is np.ma.nomask:
         return None
     return np.asarray(~np.ma.getmaskarray(image).any(axis=2))
+
+
+def _chosen(image: Array, bands: Sequence[int], name: str) -> Array:
+    numbers = chosen_bands(name, bands, range(1, image.shape[2] + 1))
+    return image[:, :, [number - 1 for number in numbers]]
+
+
+def _odd_shape(image: Array, dimensions: int, axis: int | None) -> Iterator[str]:
+    """Say what an array of pixels cannot: whether it was read as it was meant."""
+    if dimensions == 3 and axis is None and bands_come_first(image.shape) == "maybe":
+        rows, cols, bands = image.shape
+        yield (
+            f"images of shape {image.shape} are taken for {rows} rows of {cols} columns with "
+            f"{bands} bands; if the bands come first, say so with axis=0, and if not, with axis=-1"
+        )
+    if image.dtype == np.uint8 and image.shape[2] in (2, 4):
+        last = image[:, :, -1]
+        if last[0, 0] in (0, 255) and last.any() and bool(np.isin(last, (0, 255)).all()):
+            yield (
+                f"the last of {image.shape[2]} bands holds only 255 and 0, as alpha does, and is "
+                "compared like the others; leave it out with image[:, :, :-1], and what it hides "
+                "with mask=image[:, :, -1] > 0"
+            )
 
 
 class ArrayPair:
@@ -189,6 +97,10 @@ class ArrayPair:
         (rows, cols), True where pixels are used.
     nodata : float, optional
         A pixel that has this value in any band of either image is left out.
+    axis : int, optional
+        Where the bands are. By default the last axis, with a note if it could be the first.
+    bands : sequence of int, optional
+        Bands to compare, counted from 1; all by default.
 
     Raises
     ------
@@ -215,32 +127,31 @@ class ArrayPair:
         *,
         mask: ArrayLike | None = None,
         nodata: float | None = None,
+        axis: int | None = None,
+        bands: Sequence[int] | None = None,
     ) -> None:
-        images = as_bands(org, "org_img"), as_bands(pred, "pred_img")
-        shapes = np.shape(org), np.shape(pred)
-        if shapes[0] != shapes[1]:
+        (org, org_seen), (pred, pred_seen) = unpacked(org), unpacked(pred)
+        images = as_bands(org, "org_img", axis), as_bands(pred, "pred_img", axis)
+        if images[0].shape != images[1].shape:
             raise ShapeMismatchError(
-                f"the images differ in shape, {shapes[0]} and {shapes[1]}; "
+                f"the images differ in shape, {np.shape(org)} and {np.shape(pred)}; "
                 "crop or resample one of them"
             )
+        self.notes: tuple[str, ...] = tuple(_odd_shape(images[0], np.ndim(org), axis))
+        if bands is not None:
+            images = _chosen(images[0], bands, "org_img"), _chosen(images[1], bands, "pred_img")
         self._org, self._pred = map(np.ma.getdata, images)
-        rows, cols, bands = self._org.shape
-        self.shape = rows, cols, bands
+        rows, cols, count = self._org.shape
+        self.shape: tuple[int, int, int] = rows, cols, count
         self.dtypes = self._org.dtype, self._pred.dtype
         self.dtype: np.dtype[Any] = np.result_type(*self.dtypes).newbyteorder("=")
         self._mask = both(_unmasked(images[0]), _unmasked(images[1]))
+        self._mask = both(self._mask, both(org_seen, pred_seen))
         if mask is not None:
             self._mask = both(self._mask, as_mask(mask, (rows, cols)))
         if nodata is not None:
             as_number(nodata, "nodata")
         self._nodata = nodata
-        self.notes: tuple[str, ...] = ()
-        if rows <= 4 and cols == bands >= 16:
-            note = (
-                f"images of shape {self.shape} are taken for {rows} rows of {bands} bands; "
-                "if the bands come first, put them last with np.moveaxis(image, 0, -1)"
-            )
-            self.notes = (note,)
 
     def read(self, rows: slice, cols: slice) -> Block:
         """Return the rectangle; views of the arrays wherever the dtype allows it."""

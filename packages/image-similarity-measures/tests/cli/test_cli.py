@@ -198,10 +198,10 @@ class TestSettings:
 
     def test_data_range_and_bit_depth(self, capsys: Capture) -> None:
         values = []
-        for option in ("--data-range=255", "--bit-depth=8", "--bit-depth=12"):
+        for option in ("--data-range=255", "--bit-depth=8", "--bit-depth=12", "--data-range=5,260"):
             assert cli.run([*FILES, option]) == 0
             values.append(json.loads(capsys.readouterr().out)["metrics"]["psnr"])
-        assert values[0] == values[1]
+        assert values[0] == values[1] == values[3]
         assert values[2] == pytest.approx(values[0] + 24.1134, abs=0.001)
 
     def test_bands_and_nodata(self, capsys: Capture) -> None:

@@ -108,6 +108,14 @@ ON_EXAMPLES = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_evaluation_takes_all_and_a_single_name() -> None:
+    """0.3 took the word for a list of letters."""
+    every = evaluate.evaluation(*PAIR, "all")  # type: ignore[arg-type]
+    assert list(every) == list(qm.metric_functions)
+    assert evaluate.evaluation(*PAIR, "psnr") == {"psnr": every["psnr"]}  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("dtype", "name"), [(dtype, name) for dtype, values in PUBLISHED.items() for name in values]
 )

@@ -20,6 +20,12 @@ def test_an_unknown_name_is_answered_with_the_names_there_are():
         registry.get("snr")
 
 
+def test_names_may_be_capitals_and_joined_by_commas(pair):
+    assert registry.select("PSNR") == ("psnr",)
+    assert registry.select("psnr,ssim") == registry.select(["Psnr", " ssim"]) == ("psnr", "ssim")
+    assert list(ism.compare(*pair, metrics="PSNR, sam").metrics) == ["psnr", "sam"]
+
+
 def test_all_and_repeats_select_each_metric_once():
     assert registry.select(["ssim", "all", "ssim"])[0] == "ssim"
     assert sorted(registry.select("all")) == sorted(ism.METRICS)

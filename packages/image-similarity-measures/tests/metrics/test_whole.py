@@ -14,6 +14,7 @@ from scipy.signal import convolve2d
 
 import image_similarity_measures as ism
 from image_similarity_measures.arrays import ArrayPair
+from image_similarity_measures.checks import DataRange
 from image_similarity_measures.metrics import edges as edges_module
 from image_similarity_measures.metrics.edges import HIGH, LOW, StripEdges, edge_correlation
 from image_similarity_measures.metrics.phase import phase_congruency
@@ -114,6 +115,13 @@ def test_fsim_reduces_large_images_by_whole_cells(dtype, make_pair):
         )
 
 
+def test_fsim_reduces_as_its_authors_round(make_pair):
+    """640 / 256 is 2.5, which they round up to 3 and Python to 2."""
+    org, pred = make_pair(640, 700, 1)
+    expected = slow_fsim(org[:, :, 0], pred[:, :, 0], 4095, 3)
+    assert ism.fsim(org, pred) == pytest.approx(expected, rel=2e-6)
+
+
 def test_phase_congruency_agrees_with_phasepack(make_pair):
     """An independent implementation; it weighs frequencies, which FSIM's authors do not."""
     with warnings.catch_warnings():
@@ -131,7 +139,9 @@ def test_phase_congruency_agrees_with_phasepack(make_pair):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_fsim_of_equal_images_is_one_constants_included(dtype, make_pair):
     for image in (make_pair(40, 41, 2, dtype=dtype)[0], np.full((40, 41), 3, dtype)):
-        assert ism.fsim(image, image, data_range=255) == pytest.approx(1, abs=1e-12)
+        top = {"uint8": 255, "uint16": 4095}.get(dtype, 1)
+        image = np.minimum(image, top)
+        assert ism.fsim(image, image, data_range=top) == pytest.approx(1, abs=1e-12)
 
 
 def test_fsim_is_symmetric_and_between_zero_and_one(make_pair):
@@ -263,7 +273,16 @@ def test_every_16_bit_value_is_rounded_to_the_nearest_8_bit_one(data_range):
     """In float32, which is faster, 10000 would round two of them the other way."""
     values = np.arange(2**17).astype("uint16").reshape(256, 256, 2)
     expected = np.minimum(np.rint(values * (255 / data_range)), 255)
-    np.testing.assert_array_equal(to_8bit(values, data_range), expected)
+    np.testing.assert_array_equal(to_8bit(values, DataRange(0, data_range)), expected)
+
+
+def test_issm_has_no_fixed_range():
+    """What the documentation says of it: .014 for equal constants, and far above 1."""
+    rng = np.random.default_rng(7)
+    org = rng.integers(0, 2, (40, 40)).astype("uint8") * 255
+    values = [ism.issm(org, 255 - org), ism.issm(org, org)]
+    assert values[0] > 1 or values[0] < 0
+    assert 0 < values[1] < 1
 
 
 def test_images_without_edges_correlate_if_both_have_none():
@@ -295,8 +314,11 @@ def test_strips_gathered_apart_and_merged_in_any_order_give_the_whole(cuts, make
         for first, last in itertools.pairwise((0, *cuts, 390))
     ]
     for empty, result in (
-        (FeatureSimilarity(org.shape, 4095), lambda a: a.finish()),
-        (JointStatistics(2, 4095), lambda a: np.stack([a.entropy(), a.edge_correlation()])),
+        (FeatureSimilarity(org.shape, DataRange(0, 4095)), lambda a: a.finish()),
+        (
+            JointStatistics(2, DataRange(0, 4095)),
+            lambda a: np.stack([a.entropy(), a.edge_correlation()]),
+        ),
     ):
         merged = empty.fresh()
         for strip in reversed(strips):

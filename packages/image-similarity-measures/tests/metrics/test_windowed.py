@@ -224,9 +224,9 @@ def test_a_value_far_beyond_the_data_range_spoils_only_its_own_windows_of_ssim(o
     spoilt = org.copy()
     spoilt[5, 5] = outlier
     _, clean = ism.ssim(org, pred, data_range=1, full=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with pytest.warns(ism.SimilarityWarning, match="outside of the data range") as caught:
         _, local = ism.ssim(spoilt, pred, data_range=1, full=True)
+    assert len(caught) == 1
     np.testing.assert_allclose(local[11:], clean[11:], atol=1e-4)
     np.testing.assert_allclose(local[5:11, 5:11], 0, atol=1e-4)
 
@@ -258,9 +258,125 @@ def test_uiq_keeps_its_digits_beside_a_high_step(masked):
     assert local[3, 3] == 1
 
 
-@pytest.mark.parametrize("metric", [ism.uiq, lambda *pair: ism.ssim(*pair, data_range=1)])
-def test_values_whose_powers_no_float_holds_are_nan_for_that_reason(metric, make_pair):
-    org, pred = (image * 1e200 for image in make_pair(40, 30, 2, dtype="float64"))
-    with pytest.warns(ism.SimilarityWarning, match="too large") as caught:
-        assert np.isnan(metric(org, pred))
-    assert len(caught) == 1
+def direct(org, pred, data_range=None, window="gaussian"):
+    """SSIM, or UIQ without a data range, of every window: two passes in the widest float there is.
+
+    Returns the map of complete windows.
+    """
+    size = 8 if data_range is None else {"gaussian": 11, "uniform": 7}[window]
+    line = np.ones(size, np.longdouble)
+    if data_range is not None and window == "gaussian":
+        line = np.exp(-0.5 * ((np.arange(size, dtype=np.longdouble) - 5) / 1.5) ** 2)
+    weights = np.outer(line, line) / line.sum() ** 2
+    x, y = (
+        np.lib.stride_tricks.sliding_window_view(i.astype(np.longdouble), (size, size), axis=(0, 1))
+        for i in (org, pred)
+    )
+    unbiased = size**2 / (size**2 - 1) if window == "uniform" else 1
+
+    def mean(values):
+        return (values * weights).sum(axis=(-1, -2))
+
+    # From one of their pixels on: at 2^62 a mean has no digits left after the point.
+    first_x, first_y = x[..., :1, :1], y[..., :1, :1]
+    dx, dy = x - first_x, y - first_y
+    mx, my = mean(dx), mean(dy)
+    dx, dy = dx - mx[..., None, None], dy - my[..., None, None]
+    mx, my = mx + first_x[..., 0, 0], my + first_y[..., 0, 0]
+    # What rounding leaves of windows that are flat is no variance.
+    flat = (np.ptp(x, axis=(-1, -2)) == 0) & (np.ptp(y, axis=(-1, -2)) == 0)
+    spread = np.where(flat, 0, unbiased * (mean(dx * dx) + mean(dy * dy)))
+    covariance = np.where(flat, 0, unbiased * mean(dx * dy))
+    k1, k2 = ((np.longdouble(k) * (data_range or 0)) ** 2 for k in (0.01, 0.03))
+
+    def ratio(a, b):
+        return np.divide(a, b, out=np.ones_like(b), where=b > 0)
+
+    luminance = ratio(2 * mx * my + k1, mx * mx + my * my + k1)
+    return luminance * ratio(2 * covariance + k2, spread + k2)
+
+
+FILLS = [-9999.0, 1e8, 1e15, 1e20, -3.4028234663852886e38, 9.969209968386869e36, 1.7e308, -1e200]
+
+
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from(FILLS),
+    st.sampled_from(["margin", "half", "scattered", "stripes", "one image"]),
+    st.sampled_from(["gaussian", "uniform", "uiq"]),
+    st.sampled_from([1.0, 255.0, 10000.0]),
+)
+def test_values_of_another_magnitude_cost_no_digit_elsewhere(seed, fill, where, what, data_range):
+    """What fills a margin undeclared, say: every window is the one that a direct sum gives."""
+    rng = np.random.default_rng(seed)
+    org, pred = rng.uniform(0, data_range, (2, 60, 52, 2))
+    marks = np.zeros((60, 52), bool)
+    marks[:, :20] = where == "margin"
+    marks[:30] = where == "half"
+    marks[::20] = where == "stripes"
+    if where in ("scattered", "one image"):
+        marks[rng.integers(0, 60, 4), rng.integers(0, 52, 4)] = True
+    org[marks] = fill
+    if where != "one image":
+        pred[marks] = fill
+    if what == "uiq":
+        value, local = ism.uiq(org, pred, full=True, per_band=True)
+        expected = direct(org, pred)
+    else:
+        value, local = ism.ssim(
+            org, pred, data_range=data_range, window=what, full=True, per_band=True
+        )
+        expected = direct(org, pred, data_range, what)
+    inside = local[np.isfinite(local).all(axis=2)].reshape(expected.shape)
+    assert np.abs(inside).max() <= 1
+    np.testing.assert_allclose(inside, expected.astype(float), atol=1e-4)
+    np.testing.assert_allclose(value, expected.mean(axis=(0, 1)).astype(float), atol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e9, 1e12, -1e12, 1e15])
+@pytest.mark.parametrize("window", ["gaussian", "uniform"])
+def test_ssim_keeps_its_digits_at_any_offset(offset, window):
+    rng = np.random.default_rng(5)
+    org, pred = offset + rng.uniform(0, 255, (2, 50, 43, 2))
+    expected = direct(org, pred, 255, window).mean()
+    assert ism.ssim(org, pred, data_range=255, window=window) == pytest.approx(
+        float(expected), abs=1e-6
+    )
+
+
+def test_each_image_may_have_an_offset_of_its_own():
+    rng = np.random.default_rng(5)
+    org = rng.uniform(0, 255, (40, 43, 1))
+    for pred in (org + 1e10, 1e10 - org):
+        expected = direct(org, pred, 255)
+        _, local = ism.ssim(org, pred, data_range=255, full=True)
+        np.testing.assert_allclose(local[5:-5, 5:-5], expected[:, :, 0].astype(float), atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_integers_that_float64_cannot_tell_apart_keep_their_differences(dtype):
+    """Above 2^53: for the errors, and for what windows vary by."""
+    rng = np.random.default_rng(5)
+    small = rng.integers(0, 255, (2, 40, 30, 2))
+    org, pred = (np.array(2**62 + 2**30, dtype) + image.astype(dtype) for image in small)
+    assert ism.rmse(org, pred) == pytest.approx(ism.rmse(*small), rel=1e-12)
+    assert ism.rmse(pred, org) == pytest.approx(ism.rmse(*small), rel=1e-12)
+    assert ism.psnr(org, pred, data_range=255) == pytest.approx(
+        ism.psnr(*small, data_range=255), rel=1e-12
+    )
+    for value, expected in (
+        (ism.ssim(org, pred, data_range=255), direct(org, pred, 255)),
+        (ism.uiq(org, pred), direct(org, pred)),
+    ):
+        assert value == pytest.approx(float(expected.mean()), abs=1e-6)
+
+
+def test_values_whose_powers_no_float_holds_score_as_others_do(make_pair):
+    org, pred = make_pair(40, 30, 2, dtype="float64")
+    large = org * 1e200, pred * 1e200
+    assert ism.uiq(*large) == pytest.approx(ism.uiq(org, pred), abs=1e-9)
+    assert ism.ssim(*large, data_range=1e200) == pytest.approx(
+        ism.ssim(org, pred, data_range=1), abs=1e-6
+    )
+    expected = direct(*large, 1).mean()
+    assert ism.ssim(*large, data_range=1) == pytest.approx(float(expected), abs=1e-7)

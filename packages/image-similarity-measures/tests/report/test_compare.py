@@ -324,3 +324,10 @@ def test_one_bit_is_no_colour_whichever_of_black_and_white_is_0(tmp_path: Path) 
     white = write(tmp_path / "white.tif", 1 - bits, nbits=1, photometric="MINISWHITE")
     report = ism.compare(black, white, metrics=["rmse", "psnr"])
     assert (report["rmse"].value, report.bands, report["psnr"].data_range) == (0, (1,), 1)
+
+
+def test_a_metric_that_is_left_out_leaves_no_map(tmp_path: Path) -> None:
+    org = np.random.default_rng(0).uniform(-30, -2, (40, 40, 2))
+    report = ism.compare(org, org + 0.5, data_range=30, maps=tmp_path)
+    assert "fsim" not in report.metrics
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sam.tif", "ssim.tif", "uiq.tif"]

@@ -39,10 +39,10 @@ def test_the_dictionary_has_0_3s_keys_first_and_says_how_to_read_each_value() ->
     assert content["per_band"] == {"psnr": [31.0, 30.0]}
     assert content["bands"] == [1, 2]
     assert content["details"]["psnr"] == {
-        "better": "higher", "ideal": None, "unit": "dB", "data_range": 4095.0,
+        "better": "higher", "ideal": None, "unit": "dB", "data_range": 4095.0, "share": 1.0,
     }  # fmt: skip
     assert content["details"]["sam"] == {
-        "better": "lower", "ideal": 0.0, "unit": "deg", "data_range": None,
+        "better": "lower", "ideal": 0.0, "unit": "deg", "data_range": None, "share": 1.0,
     }  # fmt: skip
     assert content["valid_share"] == 0.75
     assert content["notes"] == ["look"]

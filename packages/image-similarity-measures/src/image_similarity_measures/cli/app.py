@@ -98,12 +98,13 @@ def score_files(
     ] = False,
     format_: Annotated[Format, typer.Option("--format", help="Form of the result.")] = Format.json,
     data_range: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--data-range",
-            metavar="MAX",
-            help="Largest possible value. If left out, what a file's bits per value allow, else "
-            "255 for 8-bit and 4095 for wider integers; floating point needs it.",
+            metavar="[MIN,]MAX",
+            help="Largest possible value, and the least if that is not 0: --data-range=-30,5. If "
+            "left out, what a file's bits per value allow, else 255 for 8-bit and 4095 for wider "
+            "integers; floating point needs it.",
         ),
     ] = None,
     bit_depth: Annotated[
@@ -190,9 +191,8 @@ def score_files(
     if bit_depth is not None:
         if data_range is not None:
             raise UsageError("--data-range and --bit-depth exclude each other; give one")
-        data_range = float(2**bit_depth - 1)
-    if data_range is not None and not 0 < data_range < math.inf:
-        raise UsageError(f"--data-range {data_range:g}: give the largest possible value")
+        data_range = str(2**bit_depth - 1)
+    ends = _ends(data_range)
     # A metric with a bound is computed even if nobody asked to see it.
     metrics = registry.select([*(metric or ([] if bounds else ["psnr"])), *bounds])
     if metric and "all" in metric:
@@ -218,7 +218,10 @@ def score_files(
             }
         )
         compare = partial(
-            comparison.compare_as_0_3, metrics=metrics, data_range=data_range, loader=loader.value
+            comparison.compare_as_0_3,
+            metrics=metrics,
+            data_range=ends,
+            loader=loader.value,
         )
     else:
         if loader is Loader.opencv:
@@ -226,7 +229,7 @@ def score_files(
         compare = partial(
             comparison.compare,
             metrics=metrics,
-            data_range=data_range,
+            data_range=ends,
             nodata=nodata,
             bands=_band_numbers(bands),
             allow_grid_mismatch=allow_grid_mismatch,
@@ -419,6 +422,23 @@ def _bounds(texts: Sequence[str]) -> dict[str, float]:
         if math.isnan(bounds[metric]):
             raise UsageError(f"--fail-under {text}: give a metric and a number, psnr=30")
     return bounds
+
+
+def _ends(text: str | None) -> float | tuple[float, float] | None:
+    """The data range in words: its largest value, or the least and the largest."""
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    ends = [0.0, *numbers][-2:] if len(numbers) < 3 else []
+    if len(ends) < 2 or not ends[0] < ends[1] or not all(map(math.isfinite, ends)):
+        raise UsageError(
+            f"--data-range {text}: give the largest possible value, or the least and the largest "
+            "with a comma between, 0,255"
+        )
+    return ends[1] if len(numbers) == 1 else (ends[0], ends[1])
 
 
 def _band_numbers(text: str | None) -> list[int] | None:

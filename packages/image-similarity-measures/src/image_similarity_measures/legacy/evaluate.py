@@ -107,7 +107,7 @@ def evaluation(org_img_path: str, pred_img_path: str, metrics: Sequence[str]) ->
     org_img_path, pred_img_path : str
         The files.
     metrics : sequence of str
-        Names out of ``metric_functions``.
+        Names out of ``metric_functions``, or ``"all"``.
 
     Returns
     -------
@@ -169,6 +169,8 @@ def score_files(
 
     `max_p`, if given, goes to the metrics that take it.
     """
+    asked = metrics.lower().split(",") if isinstance(metrics, str) else metrics
+    metrics = [name for word in asked for name in (metric_functions if word == "all" else [word])]
     unknown = [name for name in metrics if name not in metric_functions]
     if unknown:
         raise UsageError(f"unknown metric {unknown[0]!r}: use {', '.join(metric_functions)}")

@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 
-from image_similarity_measures.arrays import Array, Mask
+from image_similarity_measures.checks import Array, Mask
 from image_similarity_measures.opencv import opencv
 
 # The papers on ISSM name no thresholds; these are the usual ones on the 8-bit scale.

@@ -7,13 +7,15 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from image_similarity_measures.arrays import Array, ArrayPair
+from image_similarity_measures.arrays import ArrayPair
+from image_similarity_measures.checks import Array
 from image_similarity_measures.errors import warn
 
 from .streaming import Options, score_bands
 
 Values = NDArray[np.float64]
 Map = NDArray[np.float32]
+Range = float | tuple[float, float] | None
 
 
 class _Collected:
@@ -30,15 +32,15 @@ class _Collected:
 def _compute(
     name: str,
     images: tuple[ArrayLike, ArrayLike],
-    left_out: tuple[ArrayLike | None, float | None],
+    given: tuple[ArrayLike | None, float | None, int | None],
     options: Options,
     *,
     per_band: bool = False,
     full: bool = False,
 ) -> Any:
     """Score a pair of arrays and give the result the form asked for."""
-    mask, nodata = left_out
-    source = ArrayPair(*images, mask=mask, nodata=nodata)
+    mask, nodata, axis = given
+    source = ArrayPair(*images, mask=mask, nodata=nodata, axis=axis)
     collected = _Collected()
     scores = score_bands(source, name, options, {name: collected} if full else {})
     for note in (*source.notes, *scores.notes):
@@ -58,9 +60,10 @@ def fsim(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[False] = ...,
     reduce: bool = ...,
     t1: float = ...,
@@ -74,9 +77,10 @@ def fsim(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[True],
     reduce: bool = ...,
     t1: float = ...,
@@ -90,9 +94,10 @@ def fsim(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[False] = ...,
     reduce: bool = ...,
     t1: float = ...,
@@ -106,9 +111,10 @@ def fsim(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[True],
     reduce: bool = ...,
     t1: float = ...,
@@ -121,9 +127,10 @@ def fsim(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = None,
+    data_range: Range = None,
     mask: ArrayLike | None = None,
     nodata: float | None = None,
+    axis: int | None = None,
     per_band: bool = False,
     reduce: bool = True,
     t1: float = 0.85,
@@ -136,19 +143,22 @@ def fsim(
     ----------
     org_img, pred_img : array_like
         (rows, cols) or (rows, cols, bands), any real dtype, one shape.
-    data_range : float, optional
-        Largest possible value. By default 255 for 8-bit integers and 4095 for wider ones, with a
-        warning when a value exceeds it; floating point must say it.
+    data_range : float or (float, float), optional
+        Largest possible value, or the least and the largest where values may be negative. By
+        default 255 for 8-bit integers and 4095 for wider ones, with a warning when a value lies
+        outside; floating point must say it.
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
         Pixels with this value in any band of either image are left out, as are NaN, infinity, and
         what a masked array masks.
+    axis : int, optional
+        Where the bands are; the last axis by default, with a warning if it could be the first.
     per_band : bool
         Return one value per band instead of the aggregate.
     reduce : bool
         Shrink large images as the authors do, by ``F = max(1, round(min(rows, cols) / 256))`` with
-        an F x F mean, halves rounded to even. The score depends on it.
+        an F x F mean, halves rounded up. The score depends on it.
     t1, t2 : float
         Constants for phase congruency and for gradient magnitude on the 0..255 scale.
     full : bool
@@ -174,7 +184,7 @@ def fsim(
     ``(2 a b + t) / (a^2 + b^2 + t)`` each, are multiplied and pooled with the larger phase
     congruency as weight. The local map holds the product. In a reduced image a cell is the mean
     of its valid pixels, and counts if at least half of them, and of those of all eight cells
-    around it, are valid. Symmetric; intensities are clipped to 0..`data_range` and scaled to
+    around it, are valid. Symmetric; intensities are clipped to `data_range` and scaled to
     0..255.
 
     References
@@ -185,7 +195,7 @@ def fsim(
     """
     options = Options(data_range=data_range, fsim_reduce=reduce, fsim_t1=t1, fsim_t2=t2)
     result: float | Values | tuple[float | Values, Map] = _compute(
-        "fsim", (org_img, pred_img), (mask, nodata), options, per_band=per_band, full=full
+        "fsim", (org_img, pred_img), (mask, nodata, axis), options, per_band=per_band, full=full
     )
     return result
 
@@ -195,9 +205,10 @@ def issm(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[False] = ...,
 ) -> float: ...
 
@@ -207,9 +218,10 @@ def issm(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[True],
 ) -> Values: ...
 
@@ -218,9 +230,10 @@ def issm(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = None,
+    data_range: Range = None,
     mask: ArrayLike | None = None,
     nodata: float | None = None,
+    axis: int | None = None,
     per_band: bool = False,
 ) -> float | Values:
     """Information theoretic-based statistic similarity (Aljanabi et al. 2019).
@@ -229,14 +242,17 @@ def issm(
     ----------
     org_img, pred_img : array_like
         (rows, cols) or (rows, cols, bands), any real dtype, one shape.
-    data_range : float, optional
-        Largest possible value. By default 255 for 8-bit integers and 4095 for wider ones, with a
-        warning when a value exceeds it; floating point must say it.
+    data_range : float or (float, float), optional
+        Largest possible value, or the least and the largest where values may be negative. By
+        default 255 for 8-bit integers and 4095 for wider ones, with a warning when a value lies
+        outside; floating point must say it.
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
         Pixels with this value in any band of either image are left out, as are NaN, infinity, and
         what a masked array masks.
+    axis : int, optional
+        Where the bands are; the last axis by default, with a warning if it could be the first.
     per_band : bool
         Return one value per band instead of the aggregate.
 
@@ -260,8 +276,10 @@ def issm(
 
     Assumed, where the paper was not at hand: e = .01 as in Shnain et al. 2017 [2]_, Canny
     thresholds of 100 and 200 with a 3 x 3 Sobel gradient, and SSIM with the Gaussian window. rho is
-    1 for two maps without edges and 0 if only one has none. By its form the score of identical
-    images stays below 1, and lower SSIM does not lower it: read it next to SSIM.
+    1 for two maps without edges and 0 if only one has none. The score has no fixed range: identical
+    images give ``(.8 E + .01) / (.8 E + .71)``, from .014 for constant ones to .95 for 16 bits of
+    entropy, and where SSIM or rho is negative the denominator may be small, and the score far above
+    1 or below 0. Lower SSIM raises it: read it next to SSIM.
     Edge pixels within two pixels of an invalid one do not count.
 
     References
@@ -275,7 +293,7 @@ def issm(
     """
     options = Options(data_range=data_range)
     result: float | Values = _compute(
-        "issm", (org_img, pred_img), (mask, nodata), options, per_band=per_band
+        "issm", (org_img, pred_img), (mask, nodata, axis), options, per_band=per_band
     )
     return result
 
@@ -285,9 +303,10 @@ def psnr(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[False] = ...,
 ) -> float: ...
 
@@ -297,9 +316,10 @@ def psnr(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[True],
 ) -> Values: ...
 
@@ -308,9 +328,10 @@ def psnr(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = None,
+    data_range: Range = None,
     mask: ArrayLike | None = None,
     nodata: float | None = None,
+    axis: int | None = None,
     per_band: bool = False,
 ) -> float | Values:
     """Peak signal-to-noise ratio in dB.
@@ -319,14 +340,17 @@ def psnr(
     ----------
     org_img, pred_img : array_like
         (rows, cols) or (rows, cols, bands), any real dtype, one shape.
-    data_range : float, optional
-        Largest possible value. By default 255 for 8-bit integers and 4095 for wider ones, with a
-        warning when a value exceeds it; floating point must say it.
+    data_range : float or (float, float), optional
+        Largest possible value, or the least and the largest where values may be negative. By
+        default 255 for 8-bit integers and 4095 for wider ones, with a warning when a value lies
+        outside; floating point must say it.
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
         Pixels with this value in any band of either image are left out, as are NaN, infinity, and
         what a masked array masks.
+    axis : int, optional
+        Where the bands are; the last axis by default, with a warning if it could be the first.
     per_band : bool
         Return one value per band instead of the aggregate.
 
@@ -349,7 +373,7 @@ def psnr(
     """
     options = Options(data_range=data_range)
     result: float | Values = _compute(
-        "psnr", (org_img, pred_img), (mask, nodata), options, per_band=per_band
+        "psnr", (org_img, pred_img), (mask, nodata, axis), options, per_band=per_band
     )
     return result
 
@@ -359,9 +383,10 @@ def rmse(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[False] = ...,
     normalized: bool = ...,
 ) -> float: ...
@@ -372,9 +397,10 @@ def rmse(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[True],
     normalized: bool = ...,
 ) -> Values: ...
@@ -384,9 +410,10 @@ def rmse(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = None,
+    data_range: Range = None,
     mask: ArrayLike | None = None,
     nodata: float | None = None,
+    axis: int | None = None,
     per_band: bool = False,
     normalized: bool = False,
 ) -> float | Values:
@@ -404,6 +431,8 @@ def rmse(
     nodata : float, optional
         Pixels with this value in any band of either image are left out, as are NaN, infinity, and
         what a masked array masks.
+    axis : int, optional
+        Where the bands are; the last axis by default, with a warning if it could be the first.
     per_band : bool
         Return one value per band instead of the aggregate.
     normalized : bool
@@ -428,7 +457,7 @@ def rmse(
     """
     options = Options(data_range=data_range, normalized=normalized)
     result: float | Values = _compute(
-        "rmse", (org_img, pred_img), (mask, nodata), options, per_band=per_band
+        "rmse", (org_img, pred_img), (mask, nodata, axis), options, per_band=per_band
     )
     return result
 
@@ -440,6 +469,7 @@ def sam(
     *,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     degrees: bool = ...,
     full: Literal[False] = ...,
 ) -> float: ...
@@ -452,6 +482,7 @@ def sam(
     *,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     degrees: bool = ...,
     full: Literal[True],
 ) -> tuple[float, Map]: ...
@@ -463,6 +494,7 @@ def sam(
     *,
     mask: ArrayLike | None = None,
     nodata: float | None = None,
+    axis: int | None = None,
     degrees: bool = True,
     full: bool = False,
 ) -> float | tuple[float, Map]:
@@ -477,6 +509,8 @@ def sam(
     nodata : float, optional
         Pixels with this value in any band of either image are left out, as are NaN, infinity, and
         what a masked array masks.
+    axis : int, optional
+        Where the bands are; the last axis by default, with a warning if it could be the first.
     degrees : bool
         In degrees rather than radians.
     full : bool
@@ -507,7 +541,7 @@ def sam(
     """
     options = Options(sam_degrees=degrees)
     result: float | tuple[float, Map] = _compute(
-        "sam", (org_img, pred_img), (mask, nodata), options, full=full
+        "sam", (org_img, pred_img), (mask, nodata, axis), options, full=full
     )
     return result
 
@@ -519,6 +553,7 @@ def sre(
     *,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[False] = ...,
     variant: Literal["lanaras", "supreme"] = ...,
 ) -> float: ...
@@ -531,6 +566,7 @@ def sre(
     *,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[True],
     variant: Literal["lanaras", "supreme"] = ...,
 ) -> Values: ...
@@ -542,6 +578,7 @@ def sre(
     *,
     mask: ArrayLike | None = None,
     nodata: float | None = None,
+    axis: int | None = None,
     per_band: bool = False,
     variant: Literal["lanaras", "supreme"] = "lanaras",
 ) -> float | Values:
@@ -556,6 +593,8 @@ def sre(
     nodata : float, optional
         Pixels with this value in any band of either image are left out, as are NaN, infinity, and
         what a masked array masks.
+    axis : int, optional
+        Where the bands are; the last axis by default, with a warning if it could be the first.
     per_band : bool
         Return one value per band instead of the aggregate.
     variant : {"lanaras", "supreme"}
@@ -586,7 +625,7 @@ def sre(
     """
     options = Options(sre_variant=variant)
     result: float | Values = _compute(
-        "sre", (org_img, pred_img), (mask, nodata), options, per_band=per_band
+        "sre", (org_img, pred_img), (mask, nodata, axis), options, per_band=per_band
     )
     return result
 
@@ -596,9 +635,10 @@ def ssim(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[False] = ...,
     window: Literal["gaussian", "uniform"] = ...,
     full: Literal[False] = ...,
@@ -610,9 +650,10 @@ def ssim(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[True],
     window: Literal["gaussian", "uniform"] = ...,
     full: Literal[False] = ...,
@@ -624,9 +665,10 @@ def ssim(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[False] = ...,
     window: Literal["gaussian", "uniform"] = ...,
     full: Literal[True],
@@ -638,9 +680,10 @@ def ssim(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = ...,
+    data_range: Range = ...,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[True],
     window: Literal["gaussian", "uniform"] = ...,
     full: Literal[True],
@@ -651,9 +694,10 @@ def ssim(
     org_img: ArrayLike,
     pred_img: ArrayLike,
     *,
-    data_range: float | None = None,
+    data_range: Range = None,
     mask: ArrayLike | None = None,
     nodata: float | None = None,
+    axis: int | None = None,
     per_band: bool = False,
     window: Literal["gaussian", "uniform"] = "gaussian",
     full: bool = False,
@@ -664,14 +708,17 @@ def ssim(
     ----------
     org_img, pred_img : array_like
         (rows, cols) or (rows, cols, bands), any real dtype, one shape.
-    data_range : float, optional
-        Largest possible value. By default 255 for 8-bit integers and 4095 for wider ones, with a
-        warning when a value exceeds it; floating point must say it.
+    data_range : float or (float, float), optional
+        Largest possible value, or the least and the largest where values may be negative. By
+        default 255 for 8-bit integers and 4095 for wider ones, with a warning when a value lies
+        outside; floating point must say it.
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
         Pixels with this value in any band of either image are left out, as are NaN, infinity, and
         what a masked array masks.
+    axis : int, optional
+        Where the bands are; the last axis by default, with a warning if it could be the first.
     per_band : bool
         Return one value per band instead of the aggregate.
     window : {"gaussian", "uniform"}
@@ -708,7 +755,7 @@ def ssim(
     """
     options = Options(data_range=data_range, ssim_window=window)
     result: float | Values | tuple[float | Values, Map] = _compute(
-        "ssim", (org_img, pred_img), (mask, nodata), options, per_band=per_band, full=full
+        "ssim", (org_img, pred_img), (mask, nodata, axis), options, per_band=per_band, full=full
     )
     return result
 
@@ -720,6 +767,7 @@ def uiq(
     *,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[False] = ...,
     window_size: int = ...,
     step: int = ...,
@@ -734,6 +782,7 @@ def uiq(
     *,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[True],
     window_size: int = ...,
     step: int = ...,
@@ -748,6 +797,7 @@ def uiq(
     *,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[False] = ...,
     window_size: int = ...,
     step: int = ...,
@@ -762,6 +812,7 @@ def uiq(
     *,
     mask: ArrayLike | None = ...,
     nodata: float | None = ...,
+    axis: int | None = ...,
     per_band: Literal[True],
     window_size: int = ...,
     step: int = ...,
@@ -775,6 +826,7 @@ def uiq(
     *,
     mask: ArrayLike | None = None,
     nodata: float | None = None,
+    axis: int | None = None,
     per_band: bool = False,
     window_size: int = 8,
     step: int = 1,
@@ -791,6 +843,8 @@ def uiq(
     nodata : float, optional
         Pixels with this value in any band of either image are left out, as are NaN, infinity, and
         what a masked array masks.
+    axis : int, optional
+        Where the bands are; the last axis by default, with a warning if it could be the first.
     per_band : bool
         Return one value per band instead of the aggregate.
     window_size : int
@@ -829,6 +883,6 @@ def uiq(
     """
     options = Options(uiq_window_size=window_size, uiq_step=step)
     result: float | Values | tuple[float | Values, Map] = _compute(
-        "uiq", (org_img, pred_img), (mask, nodata), options, per_band=per_band, full=full
+        "uiq", (org_img, pred_img), (mask, nodata, axis), options, per_band=per_band, full=full
     )
     return result

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from image_similarity_measures.arrays import Array
+from image_similarity_measures.checks import Array
 from image_similarity_measures.opencv import opencv
 
 ORIENTATIONS = 4

@@ -6,9 +6,10 @@ from typing import Self
 
 import numpy as np
 
-from image_similarity_measures.arrays import Array
+from image_similarity_measures.checks import Array
 from image_similarity_measures.opencv import opencv
 
+from .exact import EXACT, difference
 from .tiles import Tile, band_sums, blanked
 
 
@@ -55,7 +56,7 @@ class ErrorSums:
             self.squares += count * (mean[:, 0] ** 2 + deviation[:, 0] ** 2)
             self.signal += count * np.array(cv2.mean(org)[:bands])
         else:
-            error = np.subtract(org, pred, dtype=np.float64)
+            error = difference(org, pred)
             self.squares += band_sums(np.square(error, out=error), valid)
             self.signal += band_sums(org, valid)
         if self.with_power:
@@ -89,31 +90,13 @@ class ErrorSums:
         return decibels((self.signal / self.count) ** 2, self.mse())
 
 
-class LargestValue:
-    """The largest value of two images of integers; 0 where none is larger."""
-
-    halo = (0, 0)
-
-    def __init__(self) -> None:
-        self.value = 0
-
-    def fresh(self) -> Self:
-        """Return an empty accumulator."""
-        return type(self)()
-
-    def update(self, tile: Tile, out: Array | None = None) -> None:
-        """Take a tile's pixels."""
-        block = tile.core()
-        for image in (block.org, block.pred):
-            # Masking costs more than looking, and what is not valid is seldom larger.
-            largest = image.max()
-            if largest > self.value and block.valid is not None:
-                largest = image[block.valid].max(initial=0)
-            self.value = max(self.value, int(largest))
-
-    def merge(self, other: Self) -> None:
-        """Take another's."""
-        self.value = max(self.value, other.value)
+def peak_ratio(peak: float, mse: Array | float) -> Array:
+    """10 log10(peak^2 / mse), infinite where there is no error, also where no float is peak^2."""
+    square = np.square(np.float64(peak))
+    if 0 < square < np.inf:
+        return decibels(square, mse)
+    with np.errstate(divide="ignore"):
+        return np.asarray(20 * np.log10(peak) - 10 * np.log10(mse))
 
 
 def decibels(signal: Array | float, noise: Array | float) -> Array:
@@ -222,8 +205,6 @@ def _angles(org: Array, pred: Array, angle: Array, usable: Array) -> None:
     np.arctan2(opposite, product, out=angle)
 
 
-#: Integers up to this have a float64 each.
-_EXACT = 2.0**53
 #: Below this square of the sine, the quick difference has fewer than ten digits.
 _CANCELLED = 1e-6
 
@@ -236,7 +217,7 @@ def _quick_opposite(power: Array, power_pred: Array, product: Array) -> Array | 
     """
     whole = power * power_pred
     square = whole - np.square(product)
-    exact = power.max(initial=0) * power_pred.max(initial=0) <= _EXACT
+    exact = power.max(initial=0) * power_pred.max(initial=0) <= EXACT
     if exact or np.all(square >= _CANCELLED * whole):
         return np.asarray(np.sqrt(square, out=square))
     return None

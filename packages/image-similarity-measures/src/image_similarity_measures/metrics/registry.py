@@ -88,7 +88,7 @@ METRICS: dict[str, Metric] = {
 
 
 def get(name: str) -> Metric:
-    """Return the metric called `name`.
+    """Return the metric called `name`, in letters of either case.
 
     Raises
     ------
@@ -96,22 +96,39 @@ def get(name: str) -> Metric:
         If there is no such metric; the message lists those there are.
     """
     try:
-        return METRICS[name]
-    except (KeyError, TypeError):
+        return METRICS[name.strip().lower()]
+    except (KeyError, AttributeError):
         raise UsageError(f"unknown metric {name!r}; choose from {', '.join(METRICS)}") from None
 
 
 def select(metrics: str | Iterable[str]) -> tuple[str, ...]:
-    """Names asked for, checked, without repeats, in the order asked; ``"all"`` means every one."""
-    try:
-        asked = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    except TypeError:
-        raise UsageError(
-            f"metrics is {metrics!r}; give names out of {', '.join(METRICS)}, or all"
-        ) from None
+    """Names asked for, checked, without repeats, in the order asked.
+
+    ``"all"`` means every one, and commas separate names as a list does.
+    """
     names: list[str] = []
-    for name in asked:
+    for name in _asked(metrics):
         names.extend(METRICS if name == "all" else (get(name).name,))
     if not names:
         raise UsageError(f"no metric asked for; choose from {', '.join(METRICS)}")
     return tuple(dict.fromkeys(names))
+
+
+def any_of_all(metrics: str | Iterable[str]) -> frozenset[str]:
+    """Metrics that nobody asked for by name, but with all others: one may be left out."""
+    asked = _asked(metrics)
+    return frozenset(METRICS) - set(asked) if "all" in asked else frozenset()
+
+
+def _asked(metrics: str | Iterable[str]) -> list[str]:
+    """The words of what was asked for, in small letters; what is no text stays for the error."""
+    try:
+        given = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    except TypeError:
+        raise UsageError(
+            f"metrics is {metrics!r}; give names out of {', '.join(METRICS)}, or all"
+        ) from None
+    words: list[str] = []
+    for name in given:
+        words += [w.strip().lower() for w in name.split(",")] if isinstance(name, str) else [name]
+    return words

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol, Self
@@ -13,21 +14,15 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from image_similarity_measures.arrays import (
-    BLOCK_BYTES,
-    Array,
-    ArrayPair,
-    Block,
-    Mask,
-    PairSource,
-    as_number,
-)
+from image_similarity_measures.arrays import BLOCK_BYTES, ArrayPair, Block, PairSource
+from image_similarity_measures.checks import Array, DataRange, Mask, as_number
 from image_similarity_measures.errors import InputError, UsageError, warn
 from image_similarity_measures.opencv import opencv, slower_without
 
 from . import registry
-from .pixelwise import AngleSum, ErrorSums, LargestValue, decibels
+from .pixelwise import AngleSum, ErrorSums, peak_ratio
 from .tiles import Accumulator, Span, Tile
+from .values import FillCheck, RangeCheck
 from .whole import FeatureSimilarity, JointStatistics, information_similarity
 from .windowed import StructuralSimilarity, UniversalQuality
 
@@ -43,6 +38,10 @@ _STRIP_SAMPLES = 2**21
 _THREADED_SAMPLES = 2**19
 _THREADS = min(2, os.cpu_count() or 1)
 
+# Shares of an image that may be clipped to the data range. Clouds go beyond the top of many; values
+# below the range mean that it is another.
+_TOO_DARK, _TOO_BRIGHT = 0.05, 0.25
+
 
 class MapSink(Protocol):
     """Takes a quality map row by row, from the top."""
@@ -57,9 +56,9 @@ class Options:
 
     Attributes
     ----------
-    data_range : float, optional
-        Largest possible value. By default 255 for 8-bit integers and 4095 for wider ones;
-        floating point has no default.
+    data_range : float or (float, float), optional
+        Largest possible value, or the least and the largest where values may be negative. By
+        default 255 for 8-bit integers and 4095 for wider ones; floating point has no default.
     normalized : bool
         Divide RMSE by `data_range`.
     ssim_window : {"gaussian", "uniform"}
@@ -81,7 +80,7 @@ class Options:
         If a value is out of its range, or a choice does not exist.
     """
 
-    data_range: float | None = None
+    data_range: float | tuple[float, float] | None = None
     normalized: bool = False
     ssim_window: Literal["gaussian", "uniform"] = "gaussian"
     fsim_reduce: bool = True
@@ -95,7 +94,7 @@ class Options:
     def __post_init__(self) -> None:
         given = [("t1", self.fsim_t1), ("t2", self.fsim_t2)]
         if self.data_range is not None:
-            given.append(("data_range", self.data_range))
+            DataRange.of(self.data_range)
         for name, number in given:
             if not 0 < as_number(number, name) < float("inf"):
                 raise InputError(f"{name} is {number}; give a positive number")
@@ -124,15 +123,20 @@ class Score:
         One value per band where the metric is band-wise.
     unit : str
         Unit of the value, ``""`` when dimensionless, ``"dn"`` for the unit of the data.
-    data_range : float or None
-        The data range used, None where the metric has no use for one.
+    data_range : float, (float, float) or None
+        The data range used, the least and the largest value where the least is not 0; None where
+        the metric has no use for one.
+    share : float
+        Share of the image's pixels, windows or cells, whichever the metric averages, that are
+        valid, 0 to 1.
     """
 
     name: str
     value: float
     per_band: tuple[float, ...] | None
     unit: str
-    data_range: float | None
+    data_range: float | tuple[float, float] | None
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +250,7 @@ def score_bands(
                 f"no map of {name}; maps exist for those asked of "
                 + ", ".join(m.name for m in registry.METRICS.values() if m.has_map)
             )
-    plan = _Plan(source, names, options, sinks)
+    plan = _Plan(source, names, options, sinks, registry.any_of_all(metrics))
     rows = source.shape[0]
     # glibc hands blocks larger than any it has freed straight back to the system. Having freed
     # this one, it keeps the tiles' memory, which halves the time of all that follows.
@@ -348,17 +352,18 @@ def _call(job: Callable[[], Accumulator | None]) -> Accumulator | None:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What a metric comes to: whether anything was left to score, values per band, aggregate."""
+    """What a metric comes to: of how many pixels, windows or cells; per band; and the aggregate."""
 
-    scored: bool
+    count: int
     per_band: Array | None
     value: float
+    possible: int
 
     @classmethod
-    def mean_of(cls, scored: bool, per_band: Array) -> Self:
+    def mean_of(cls, count: int, per_band: Array, possible: int) -> Self:
         """The aggregate that most metrics have."""
         with np.errstate(invalid="ignore"):  # infinities of both signs
-            return cls(scored, per_band, float(per_band.mean()))
+            return cls(count, per_band, float(per_band.mean()), possible)
 
 
 class _Plan:
@@ -370,8 +375,11 @@ class _Plan:
         names: tuple[str, ...],
         options: Options,
         sinks: Mapping[str, BandSink],
+        any_of_all: frozenset[str] = frozenset(),
     ) -> None:
         self.shape = source.shape
+        self.pixels = source.shape[0] * source.shape[1]
+        self.any_of_all = any_of_all
         self.options = options
         self.sinks = sinks
         self.pool: Executor | None = None
@@ -382,11 +390,19 @@ class _Plan:
             for name in names
             if registry.METRICS[name].needs_range or (name == "rmse" and options.normalized)
         ]
-        self.largest: LargestValue | None = None
-        self.data_range = self._data_range(source) if self.ranged else float("nan")
+        self.assumed = False
+        self.data_range = self._data_range(source) if self.ranged else DataRange(0.0, math.nan)
 
         # Those that are done in no time and share a few rows while these are in the cache; ...
-        self.pixelwise: list[Accumulator] = [] if self.largest is None else [self.largest]
+        self.pixelwise: list[Accumulator] = []
+        self.outside: RangeCheck | None = None
+        if self.ranged and not _holds(self.data_range, source.dtype):
+            self.outside = RangeCheck(self.data_range)
+            self.pixelwise.append(self.outside)
+        self.fill: FillCheck | None = None
+        if source.dtype.kind != "u":
+            self.fill = FillCheck()
+            self.pixelwise.append(self.fill)
         # ... those that work tile by tile, with the metric whose map they can fill and the width of
         # their tiles: SSIM computes in float32, UIQ in float64, SAM in pieces of its own; ...
         self.tiled: list[tuple[str, Accumulator, int]] = []
@@ -406,7 +422,12 @@ class _Plan:
             "ssim": self._ssim,
             "uiq": self._uiq,
         }
-        self.outcomes = {name: metrics[name]() for name in names}
+        self.outcomes: dict[str, Callable[[], _Outcome]] = {}
+        for name in names:
+            with self._optional(name):
+                self.outcomes[name] = metrics[name]()
+        if not self.outcomes:
+            raise InputError(f"no metric can be computed: {'; '.join(self.notes)}")
         halos = [a.halo for a in self.whole] + [a.halo for _, a, _ in self.tiled] + [(0, 0)]
         self.halo = max(h[0] for h in halos), max(h[1] for h in halos)
 
@@ -423,9 +444,10 @@ class _Plan:
         self.whole.append(fsim)
 
         def outcome() -> _Outcome:
+            self._mostly_inside("fsim")
             sink = self.sinks.get("fsim")
             per_band = fsim.finish(self.pool, None if sink is None else sink.write)
-            return _Outcome.mean_of(not np.isnan(per_band).all(), per_band)
+            return _Outcome.mean_of(fsim.used, per_band, fsim.count.size)
 
         return outcome
 
@@ -433,45 +455,51 @@ class _Plan:
         ssim = self._windows("issm", "gaussian")
         joint = JointStatistics(self.shape[2], self.data_range)
         self.whole.append(joint)
-        return lambda: _Outcome.mean_of(ssim.count > 0, information_similarity(joint, ssim.mean()))
+
+        def outcome() -> _Outcome:
+            self._mostly_inside("issm")
+            score = information_similarity(joint, ssim.mean())
+            return _Outcome.mean_of(ssim.count, score, ssim.possible(self.shape))
+
+        return outcome
 
     def _psnr(self) -> Callable[[], _Outcome]:
         errors = self._error_sums()
 
         def outcome() -> _Outcome:
-            mse, peak = errors.mse(), self.data_range**2
-            value = float(decibels(peak, mse.mean()))
-            return _Outcome(errors.count > 0, decibels(peak, mse), value)
+            mse, peak = errors.mse(), self.data_range.span
+            value = float(peak_ratio(peak, mse.mean()))
+            return _Outcome(errors.count, peak_ratio(peak, mse), value, self.pixels)
 
         return outcome
 
     def _rmse(self) -> Callable[[], _Outcome]:
         errors = self._error_sums()
-        unit = self.data_range if self.options.normalized else 1.0
-        return lambda: _Outcome.mean_of(errors.count > 0, errors.rmse() / unit)
+        unit = self.data_range.span if self.options.normalized else 1.0
+        return lambda: _Outcome.mean_of(errors.count, errors.rmse() / unit, self.pixels)
 
     def _sam(self) -> Callable[[], _Outcome]:
         if self.shape[2] == 1:
             raise InputError("SAM needs spectra, and one band has no angle; give 2 or more")
         angle = AngleSum(degrees=self.options.sam_degrees)
         self.tiled.append(("sam", angle, 4 * self.width))
-        return lambda: _Outcome(angle.count > 0, None, angle.mean())
+        return lambda: _Outcome(angle.count, None, angle.mean(), self.pixels)
 
     def _sre(self) -> Callable[[], _Outcome]:
         errors, variant = self._error_sums(), self.options.sre_variant
         errors.with_power |= variant == "supreme"
-        return lambda: _Outcome.mean_of(errors.count > 0, errors.sre(variant))
+        return lambda: _Outcome.mean_of(errors.count, errors.sre(variant), self.pixels)
 
     def _ssim(self) -> Callable[[], _Outcome]:
         ssim = self._windows("ssim", self.options.ssim_window)
-        return lambda: _Outcome.mean_of(ssim.count > 0, ssim.mean())
+        return lambda: _Outcome.mean_of(ssim.count, ssim.mean(), ssim.possible(self.shape))
 
     def _uiq(self) -> Callable[[], _Outcome]:
         size = self.options.uiq_window_size
         self._fits("uiq", size, "a smaller window_size or ")
         uiq = UniversalQuality(self.shape[2], size, self.options.uiq_step)
         self.tiled.append(("uiq", uiq, max(32, self.width // 2)))
-        return lambda: _Outcome.mean_of(uiq.count > 0, uiq.mean())
+        return lambda: _Outcome.mean_of(uiq.count, uiq.mean(), uiq.possible(self.shape))
 
     def _error_sums(self) -> ErrorSums:
         """The sums that RMSE, PSNR and SRE share."""
@@ -484,7 +512,7 @@ class _Plan:
         """SSIM in this kind of window, which ISSM may share."""
         self._fits(name, StructuralSimilarity.SIZES[kind])
         if kind not in self.windows:
-            self.windows[kind] = StructuralSimilarity(self.shape[2], self.data_range, kind)
+            self.windows[kind] = StructuralSimilarity(self.shape[2], self.data_range.span, kind)
             mapped = "ssim" if kind == self.options.ssim_window else name
             self.tiled.append((mapped, self.windows[kind], self.width))
         return self.windows[kind]
@@ -494,17 +522,28 @@ class _Plan:
         """Whether there is work for more than one thread at a time."""
         return bool(self.tiled or "fsim" in self.outcomes)
 
-    def _data_range(self, source: PairSource) -> float:
+    @contextmanager
+    def _optional(self, name: str) -> Iterator[None]:
+        """What cannot be computed is left out with a note, if asked for as one of all."""
+        try:
+            yield
+        except InputError as error:
+            if name not in self.any_of_all:
+                raise
+            self.notes.append(f"{name} is left out: {error}")
+
+    def _data_range(self, source: PairSource) -> DataRange:
         """Return the range asked for, or the one that integers of this width get."""
         if self.options.data_range is not None:
-            return float(self.options.data_range)
+            return DataRange.of(self.options.data_range)
         if source.dtype.kind == "f":
             raise InputError(
                 f"{', '.join(self.ranged)} of {source.dtype} images needs data_range, the largest "
                 "possible value (for example 1.0 for reflectance)"
             )
         if source.dtype.itemsize == 1:
-            return 255.0
+            info = np.iinfo(source.dtype)
+            return DataRange(float(info.min), float(info.max))
         # A source of the user's own need not say how its images are stored.
         stored = getattr(source, "dtypes", (source.dtype,))
         if min(dtype.itemsize for dtype in stored) == 1:
@@ -512,8 +551,27 @@ class _Plan:
                 f"the images are {' and '.join(map(str, stored))}; both are scored with the data "
                 "range of 4095 that is assumed for integers of more than 8 bits; give data_range"
             )
-        self.largest = LargestValue()
-        return 4095.0
+        self.assumed = True
+        return DataRange(0.0, 4095.0)
+
+    def _mostly_inside(self, name: str) -> None:
+        """Refuse to clip so much to the data range that little of the images is left."""
+        if self.outside is None or not self.outside.count:
+            return
+        for image, below, above in zip(
+            ("the original", "the prediction"), self.outside.below, self.outside.above, strict=True
+        ):
+            for count, most, where in ((below, _TOO_DARK, "below"), (above, _TOO_BRIGHT, "above")):
+                if count > most * self.outside.count:
+                    share = 100 * count / self.outside.count
+                    raise InputError(
+                        f"{name.upper()} clips values to the data range, and {share:.3g} % of "
+                        f"{image} lie {where} {self._range_in_words()}; give the least and the "
+                        "largest possible value, for example data_range=(-30, 5)"
+                    )
+
+    def _range_in_words(self) -> str:
+        return f"the data range {self.data_range.low:g} to {self.data_range.high:g}"
 
     def _fits(self, name: str, size: int, cure: str = "") -> None:
         rows, cols, bands = self.shape
@@ -569,44 +627,54 @@ class _Plan:
         ):
             if target is not None and gathered is not None:
                 target.merge(gathered)
-        self._check_range()
         for name, rows in maps.items():
             self.sinks[name].write(strip.rows.start, rows)
 
-    def _check_range(self) -> None:
-        """Note once if a valid value exceeds the range that was only assumed."""
-        if self.largest is not None and self.largest.value > self.data_range:
+    def _note_values(self) -> None:
+        """Note what lies outside of the data range, and what looks like fill."""
+        outside = self.outside
+        if outside is not None and (share := outside.outside()):
+            if self.assumed and outside.most > self.data_range.high:
+                self.notes.append(
+                    f"values reach {outside.most}, beyond the 12-bit data range of 4095 that is "
+                    "assumed for integers of more than 8 bits; give data_range if the images have "
+                    "another"
+                )
+            else:
+                ends = [
+                    f"down to {outside.least:g}" if any(outside.below) else "",
+                    f"up to {outside.most:g}" if any(outside.above) else "",
+                ]
+                self.notes.append(
+                    f"{100 * share:.3g} % of the values lie outside of {self._range_in_words()}; "
+                    f"they reach {' and '.join(filter(None, ends))}; give data_range as the pair "
+                    "of the least and the largest possible value if that is another"
+                )
+        if self.errors is not None and not np.isfinite(self.errors.squares).all():
             self.notes.append(
-                f"values reach {self.largest.value}, beyond the 12-bit data range of 4095 that is "
-                "assumed for integers of more than 8 bits; give data_range if the images have "
-                "another"
+                "the differences are too large for their squares to be numbers; scale both images"
             )
-            self.pixelwise.remove(self.largest)
-            self.largest = None
+        for image, value, count in self.fill.found() if self.fill is not None else ():
+            self.notes.append(
+                f"{value:.10g}, which often stands for no data, occurs {count} times in {image} "
+                f"and counts as data; give nodata={value:.10g} if it is none"
+            )
 
     def finish(self) -> Scores:
         """Compute the scores."""
-        rows, cols, _ = self.shape
+        self._note_values()
         results: dict[str, Score] = {}
         empty = []
         for name, outcome in self.outcomes.items():
-            found = outcome()
-            if not found.scored:
-                empty.append(name)
-            elif np.isnan(found.value):
-                self.notes.append(_why_undefined(name, found.per_band))
-            unit = registry.METRICS[name].unit
-            if name == "sam" and not self.options.sam_degrees:
-                unit = "rad"
-            if name == "rmse" and self.options.normalized:
-                unit = ""
-            results[name] = Score(
-                name,
-                found.value,
-                None if found.per_band is None else tuple(map(float, found.per_band)),
-                unit,
-                self.data_range if name in self.ranged else None,
-            )
+            with self._optional(name):
+                found = outcome()
+                results[name] = self._score(name, found)
+                if not found.count:
+                    empty.append(name)
+                elif np.isnan(found.value):
+                    self.notes.append(_why_undefined(name, found.per_band))
+                elif 2 * found.count < found.possible:
+                    self._note_support(name, found)
         if empty:
             what = "pixel" if not self.valid else "pixel or window"
             self.notes.append(
@@ -615,7 +683,43 @@ class _Plan:
             )
         if (slower := slower_without()) is not None:
             self.notes.append(slower)
-        return Scores(results, self.valid / (rows * cols), tuple(self.notes))
+        return Scores(results, self.valid / self.pixels, tuple(self.notes))
+
+    def _score(self, name: str, found: _Outcome) -> Score:
+        unit = registry.METRICS[name].unit
+        if name == "sam" and not self.options.sam_degrees:
+            unit = "rad"
+        if name == "rmse" and self.options.normalized:
+            unit = ""
+        used: float | tuple[float, float] | None = None
+        if name in self.ranged:
+            low, high = self.data_range.low, self.data_range.high
+            used = (low, high) if low else high
+        return Score(
+            name,
+            found.value,
+            None if found.per_band is None else tuple(map(float, found.per_band)),
+            unit,
+            used,
+            found.count / found.possible,
+        )
+
+    def _note_support(self, name: str, found: _Outcome) -> None:
+        """Say that a score rests on little, which the share of valid pixels need not tell."""
+        what = "pixels" if found.possible == self.pixels else "windows or cells"
+        share = 100 * found.count / found.possible
+        self.notes.append(
+            f"{name} rests on {found.count} of {found.possible} {what} ({share:.2g} %): "
+            "the others are, or touch, invalid pixels"
+        )
+
+
+def _holds(data_range: DataRange, dtype: np.dtype[Any]) -> bool:
+    """Whether no value of this type lies outside of the range."""
+    if dtype.kind == "f":
+        return False
+    info = np.iinfo(dtype)
+    return bool(data_range.low <= info.min and info.max <= data_range.high)
 
 
 def _why_undefined(name: str, per_band: Array | None) -> str:

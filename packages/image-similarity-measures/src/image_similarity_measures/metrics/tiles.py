@@ -7,7 +7,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from image_similarity_measures.arrays import Array, Block, Mask
+from image_similarity_measures.arrays import Block
+from image_similarity_measures.checks import Array, Mask
 
 
 @dataclass(frozen=True, slots=True)

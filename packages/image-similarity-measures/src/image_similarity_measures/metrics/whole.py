@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
@@ -11,11 +12,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
-from image_similarity_measures.arrays import Array
+from image_similarity_measures.checks import Array, DataRange
 from image_similarity_measures.errors import InputError
 from image_similarity_measures.opencv import opencv
 
 from .edges import REACH, StripEdges, edge_correlation
+from .exact import difference
 from .phase import phase_congruency
 from .tiles import Tile, blanked
 
@@ -27,7 +29,7 @@ MOST_PIXELS, MOST_SAMPLES = 2**26, 2**28
 class FeatureSimilarity:
     """FSIM (Zhang et al. 2011, doi 10.1109/TIP.2011.2109730), per band.
 
-    Intensities are clipped to 0..data_range and scaled to 0..255, and the image is reduced by
+    Intensities are clipped to `data_range` and scaled to 0..255, and the image is reduced by
     ``F = max(1, round(min(rows, cols) / 256))`` with an F x F mean; rows and columns that do not
     fill a cell are left out. A cell is the mean of its valid pixels, and counts if at least half
     of them are valid and none of the eight cells around it is missing.
@@ -39,8 +41,8 @@ class FeatureSimilarity:
     ----------
     shape : tuple of int
         Rows, columns and bands of the images.
-    data_range : float
-        Largest possible value.
+    data_range : DataRange
+        Least and largest possible value.
     reduce : bool
         Whether to reduce at all.
     constants : tuple of float
@@ -53,7 +55,7 @@ class FeatureSimilarity:
     def __init__(
         self,
         shape: tuple[int, int, int],
-        data_range: float,
+        data_range: DataRange,
         *,
         reduce: bool = True,
         constants: tuple[float, float] = (0.85, 160.0),
@@ -63,7 +65,7 @@ class FeatureSimilarity:
         self.data_range = data_range
         self.reduce = reduce
         self.constants = constants
-        self.factor = max(1, round(min(rows, cols) / 256)) if reduce else 1
+        self.factor = max(1, math.floor(min(rows, cols) / 256 + 0.5)) if reduce else 1
         cells = rows // self.factor, cols // self.factor
         pixels = cells[0] * cells[1]
         if pixels > MOST_PIXELS or pixels * bands > MOST_SAMPLES:
@@ -76,6 +78,7 @@ class FeatureSimilarity:
         kind = np.float32 if self.factor == 1 else np.float64
         self.org: Array = np.zeros((*cells, bands), kind)
         self.pred: Array = np.zeros((*cells, bands), kind)
+        self.used = 0
         self.count: Array = np.zeros(cells, np.int64 if self.factor > 1 else np.uint8)
 
     def fresh(self) -> Self:
@@ -86,7 +89,7 @@ class FeatureSimilarity:
         """Add the pixels of a strip of the images' full width to their cells."""
         block = blanked(tile.core())
         row = tile.rows.start
-        scale = 255 / self.data_range
+        scale = 255 / self.data_range.span
         for cells, image in ((self.org, block.org), (self.pred, block.pred)):
             limited = _limited(image, self.data_range)
             _add_to_cells(cells, limited, row, self.factor, scale)
@@ -116,10 +119,12 @@ class FeatureSimilarity:
         `write` takes the map: the similarity of each cell, spread over its pixels.
         """
         used = 2 * self.count >= self.factor**2
+        self.used = int(np.count_nonzero(used))
         complete = bool(used.all())
         if not complete:
             kernel = np.ones((3, 3), np.uint8)
             used = opencv().erode(used.astype(np.uint8), kernel).astype(bool)
+            self.used = int(np.count_nonzero(used))
         if not used.any():
             if write is not None:
                 self._write(np.full(self.org.shape, np.nan, np.float32), write)
@@ -164,11 +169,14 @@ class FeatureSimilarity:
             write(row, strip)
 
 
-def _limited(image: Array, data_range: float) -> Array:
-    """Clip to 0..data_range, in float64 where there is something to clip."""
-    if (image.dtype.kind == "u" or image.min() >= 0) and image.max() <= data_range:
+def _limited(image: Array, data_range: DataRange) -> Array:
+    """Clip to the data range and count from its low end, in float64 where there is need to."""
+    low, high = data_range.low, data_range.high
+    if low:
+        return np.asarray(np.clip(difference(image, np.array(low)), 0, data_range.span))
+    if (image.dtype.kind == "u" or image.min() >= 0) and image.max() <= high:
         return image
-    return np.asarray(np.clip(image, 0, data_range, dtype=np.float64))
+    return np.asarray(np.clip(image, 0, high, dtype=np.float64))
 
 
 def _add_to_cells(
@@ -264,7 +272,7 @@ class JointStatistics:
 
     halo = (REACH, REACH)
 
-    def __init__(self, bands: int, data_range: float) -> None:
+    def __init__(self, bands: int, data_range: DataRange) -> None:
         self.data_range = data_range
         self.histogram = np.zeros((bands, 256 * 256), np.int64)
         self.edges: list[list[StripEdges]] = [[] for _ in range(bands)]
@@ -313,23 +321,25 @@ def information_similarity(joint: JointStatistics, ssim: Array) -> Array:
     return score
 
 
-def to_8bit(image: Array, data_range: float) -> Array:
-    """Scale 0..data_range to 0..255, rounded and clipped, as uint8."""
-    if image.dtype == np.uint8 and data_range == 255:
+def to_8bit(image: Array, data_range: DataRange) -> Array:
+    """Scale the data range to 0..255, rounded and clipped, as uint8."""
+    if image.dtype == np.uint8 and data_range == DataRange(0, 255):
         return image
     if image.dtype in (np.uint8, np.uint16) and image.size > 2**16:
         # Fewer values than pixels: OpenCV's float32 will do if it is right for each of them.
-        scale = partial(opencv().convertScaleAbs, alpha=255 / data_range)
         values = np.arange(np.iinfo(image.dtype).max + 1, dtype=image.dtype)
         exact = _to_8bit(values, data_range)
-        if np.array_equal(scale(values).ravel(), exact):
+        scale = partial(opencv().convertScaleAbs, alpha=255 / data_range.span)
+        if not data_range.low and np.array_equal(scale(values).ravel(), exact):
             return np.asarray(scale(image.reshape(len(image), -1)).reshape(image.shape))
         return np.take(exact, image)
     return _to_8bit(image, data_range)
 
 
-def _to_8bit(image: Array, data_range: float) -> Array:
-    scaled = np.multiply(image, 255 / data_range, dtype=np.float64)
+def _to_8bit(image: Array, data_range: DataRange) -> Array:
+    if data_range.low:
+        image = difference(image, np.array(data_range.low))
+    scaled = np.multiply(image, 255 / data_range.span, dtype=np.float64)
     np.rint(scaled, out=scaled)
     return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)
 

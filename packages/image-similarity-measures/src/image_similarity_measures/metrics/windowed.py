@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from image_similarity_measures.arrays import Array, Mask
+from image_similarity_measures.checks import Array, Mask
 from image_similarity_measures.opencv import opencv
 
+from .exact import difference, is_wide, window_quality
 from .tiles import Tile, band_sums
 
 # OpenCV's filters take few channels at a time; four is what they are fastest with.
@@ -73,7 +74,8 @@ class WindowMean(ABC):
             self.total[group] += band_sums(quality, taken)
             if out is not None:
                 part = out[rows.within(tile.rows.start), cols.within(tile.cols.start), group]
-                part[steps] = quality
+                # Rounding may carry single values beyond what the index can reach.
+                part[steps] = np.clip(quality, -1, 1)
                 if taken is not None:
                     part[steps][~taken] = np.nan
         self.count += quality[:, :, 0].size if taken is None else int(np.count_nonzero(taken))
@@ -97,9 +99,16 @@ class WindowMean(ABC):
         self.count += other.count
         self.total += other.total
 
+    def possible(self, shape: tuple[int, ...]) -> int:
+        """Complete windows of an image whose pixels are all valid."""
+        rows, cols = (-(-(size - self.size + 1) // self.step) for size in shape[:2])
+        return rows * cols
+
     def mean(self) -> Array:
         """Mean quality per band; NaN without a window."""
-        return self.total / self.count if self.count else np.full_like(self.total, np.nan)
+        if not self.count:
+            return np.full_like(self.total, np.nan)
+        return np.clip(self.total / self.count, -1, 1)
 
 
 def _whole(valid: Mask, size: int, before: int) -> Mask:
@@ -119,6 +128,27 @@ def _inside(filtered: Array, halo: tuple[int, int], bands: int = 1) -> Array:
     inside = lines[halo[0] : rows - halo[1], halo[0] * bands : (cols - halo[1]) * bands]
     # A copy costs less than the first two operations on rows with gaps between them.
     return np.ascontiguousarray(inside)
+
+
+_WINDOWS_AT_ONCE = 2**13
+
+
+def windows_at(
+    odd: Mask, org: Array, pred: Array, size: int
+) -> Iterator[tuple[tuple[Array, ...], Array, Array]]:
+    """Windows one by one, some thousands at a time: where they are, and (windows, pixels) of both.
+
+    `odd` marks them, (rows, cols, bands) of the complete windows of both images.
+    """
+    where = np.argwhere(odd)
+    views = [
+        np.lib.stride_tricks.sliding_window_view(image, (size, size), axis=(0, 1))
+        for image in (org, pred)
+    ]
+    for first in range(0, len(where), _WINDOWS_AT_ONCE):
+        at = tuple(where[first : first + _WINDOWS_AT_ONCE].T)
+        x, y = (view[at].reshape(len(at[0]), -1) for view in views)
+        yield at, x, y
 
 
 class StructuralSimilarity(WindowMean):
@@ -161,23 +191,62 @@ class StructuralSimilarity(WindowMean):
     def quality(self, org: Array, pred: Array, used: Mask | None) -> Array:
         """SSIM of every complete window: in float32 where that is accurate, else in float64."""
         # Values far beyond the data range may be too large for float32, and for the trust in it.
-        with np.errstate(over="ignore", invalid="ignore"):
-            quality, trusted = self._quality(org, pred, used, np.float32)
-            if not trusted:
-                quality, _ = self._quality(org, pred, used, np.float64)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            centre = self._centre(org, used)
+            quality, odd = self._quality(org, pred, (centre, centre), used, np.float32)
+            if odd.any():
+                quality = self._careful(org, pred, centre, used)
         return quality
 
+    def _careful(self, org: Array, pred: Array, centre: Array, used: Mask | None) -> Array:
+        """SSIM of every complete window in float64, and to the last digits.
+
+        Windows far from `centre` lose digits. They are tried again around the middle of
+        themselves: first those of one ground, say of the scene, then those of another, say of
+        what fills its margin. The few that are left are looked at one by one.
+        """
+        quality, odd = self._quality(org, pred, (centre, centre), used, np.float64)
+        for _ in range(_GROUNDS):
+            if not odd.any():
+                break
+            centres = self._middle(org, odd), self._middle(pred, odd)
+            again, still_odd = self._quality(org, pred, centres, used, np.float64)
+            np.copyto(quality, again, where=odd & ~still_odd)
+            odd &= still_odd
+        weights = np.outer(self.kernels[np.float64], self.kernels[np.float64]).ravel()
+        constants = 0.01 * self.data_range, 0.03 * self.data_range
+        for at, x, y in windows_at(odd, org, pred, self.size):
+            quality[at] = window_quality(x, y, weights, constants=constants, unbiased=self.unbiased)
+        return np.asarray(np.clip(quality, -1, 1, out=quality))
+
+    def _middle(self, image: Array, odd: Array) -> Array:
+        """Per band, the median of what lies in the middle of the odd windows."""
+        before = self.halo[0]
+        inside = image[before : before + len(odd), before : before + odd.shape[1]]
+        centre = np.zeros(image.shape[2], image.dtype)
+        for band in range(image.shape[2]):
+            values = inside[:, :, band][odd[:, :, band]]
+            if values.size:
+                centre[band] = np.partition(values, values.size // 2)[values.size // 2]
+        return centre
+
     def _quality(
-        self, org: Array, pred: Array, used: Mask | None, dtype: type[np.float32] | type[np.float64]
-    ) -> tuple[Array, bool]:
-        """SSIM in a given precision, and whether the precision is enough.
+        self,
+        org: Array,
+        pred: Array,
+        centres: tuple[Array, Array],
+        used: Mask | None,
+        dtype: type[np.float32] | type[np.float64],
+    ) -> tuple[Array, Mask]:
+        """SSIM in a given precision, and where that is not enough; in float32 all or nothing.
 
         A variance is the difference of two moments. Around zero those are as large as the squared
         values and their rounding swamps a small variance, so the moments are taken around
-        `centre`, close to the tile's mean; what is left is measured.
+        `centres`, close to the tile's mean; what is left is measured.
         """
-        centre = np.tile(self._centre(org, used), org.shape[1])
-        x, y = (_centred(image, centre, dtype, self.scale) for image in (org, pred))
+        centre_x, centre_y = (np.tile(centre, org.shape[1]) for centre in centres)
+        x = _centred(org, centre_x, dtype, self.scale)
+        y = _centred(pred, centre_y, dtype, self.scale)
         mean_x, mean_y = self._filter(x), self._filter(y)
         product = self._filter(x * y)
         x *= x
@@ -196,11 +265,17 @@ class StructuralSimilarity(WindowMean):
         product *= 2
         product += k2
         power += k2
-        trusted = dtype is np.float64 or self._trusted(means, power, used)
+        narrow = dtype is np.float32
+        odd = np.asarray(
+            not self._trusted(means, power, used) if narrow else _swamped(means, power)
+        )
 
-        centre = (centre[: mean_x.shape[1]] * self.scale).astype(dtype)
-        mean_x += centre
-        mean_y += centre
+        centre_x, centre_y = (
+            (centre[: mean_x.shape[1]] * self.scale).astype(dtype)
+            for centre in (centre_x, centre_y)
+        )
+        mean_x += centre_x
+        mean_y += centre_y
         luminance = mean_x * mean_y
         luminance *= 2
         luminance += k1
@@ -208,10 +283,22 @@ class StructuralSimilarity(WindowMean):
         mean_y *= mean_y
         mean_x += mean_y
         mean_x += k1
+        # The same for the means: around a centre far from zero, those near zero lose digits.
+        far = np.maximum(np.abs(centre_x).max(), np.abs(centre_y).max(), dtype=np.float64)
+        if not narrow:
+            odd |= ~(mean_x >= _DIGITS * means + _DIGITS * far**2)
+        elif far > 16 * self.data_range * self.scale:
+            odd |= not mean_x.min() >= 1e-6 * far**2
         product *= luminance
         power *= mean_x
         product /= power
-        return product.reshape(product.shape[0], -1, org.shape[2]), trusted
+        odd |= ~(power < np.inf) if not narrow else not power.max() < np.inf
+        shape = len(product), -1, org.shape[2]
+        if not narrow:
+            odd = odd.reshape(shape)
+            if used is not None:
+                odd = odd & used[:, :, np.newaxis]
+        return product.reshape(shape), odd
 
     def _trusted(self, means: Array, spread: Array, used: Mask | None) -> bool:
         """Whether float32 moments keep every window's SSIM good to some 1e-4.
@@ -235,22 +322,38 @@ class StructuralSimilarity(WindowMean):
         return _inside(filtered, self.halo, image.shape[2])
 
 
+# So many grounds of different brightness in a tile are told apart.
+_GROUNDS = 3
+# Share of the squares subtracted that must be left: seven digits of float64's sixteen.
+_SPREAD = 1e-8
+# Likewise for what is left of a mean, in squares: eight digits.
+_DIGITS = 1e-15
+
+
+def _swamped(means: Array, spread: Array) -> Mask:
+    """Where rounding spoils what subtracting the squared `means` left; so does an overflow."""
+    return np.asarray(~((spread >= _SPREAD * means) & (spread < np.inf)))
+
+
 def _centred(
     image: Array, centre: Array, dtype: type[np.float32] | type[np.float64], scale: float = 1.0
 ) -> Array:
     """Subtract `centre`, one value per column and band, multiply by `scale`, and convert."""
     rows, cols, bands = image.shape
-    exact = dtype if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64
     flat = image.reshape(rows, cols * bands)
-    difference = np.subtract(flat, centre.astype(exact), dtype=exact, casting="unsafe")
+    if is_wide(image):
+        whole = centre if centre.dtype.kind in "iu" else np.rint(centre)
+        away = difference(flat, whole.astype(image.dtype))
+    else:
+        exact = dtype if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64
+        away = np.subtract(flat, centre.astype(exact), dtype=exact, casting="unsafe")
     if scale != 1:
-        difference *= exact(scale)
-    return np.asarray(difference.astype(dtype, copy=False).reshape(rows, cols, bands))
+        away *= away.dtype.type(scale)
+    return np.asarray(away.astype(dtype, copy=False).reshape(rows, cols, bands))
 
 
 # Variance over squared mean that leaves seven digits, with the sign of `_moments`.
 _ROUNDED = -1e-8
-_WINDOWS_AT_ONCE = 2**13
 
 
 def _luminance(product: Array, means: Array) -> Array:
@@ -282,13 +385,24 @@ class UniversalQuality(WindowMean):
         ``4 (N Sxy - Sx Sy) Sx Sy / ((N (Sxx + Syy) - (Sx^2 + Sy^2)) (Sx^2 + Sy^2))``.
         """
         if self._sums_are_exact(org.dtype):
-            quality = self._of_integers(org, pred)
-        else:
-            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-                quality = self._of_any(org, pred, used)
+            return self._complete(self._of_integers(org, pred), org.shape)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            around, swamped = self._of_any(org, pred, used)
+        quality = self._complete(around, org.shape)
+        if swamped is not None:
+            odd = self._complete(swamped, org.shape)
+            if used is not None:
+                odd = odd & used[:, :, np.newaxis]
+            weights = np.full(self.size**2, 1 / self.size**2)
+            for at, x, y in windows_at(odd, org, pred, self.size):
+                quality[at] = window_quality(x, y, weights)
+        return quality
+
+    def _complete(self, around: Array, shape: tuple[int, ...]) -> Array:
+        """What belongs to complete windows of what is around each pixel, (rows, cols, bands)."""
         before, after = self.halo
-        rows, cols, bands = org.shape
-        inside = quality[before : rows - after, before * bands : (cols - after) * bands]
+        rows, cols, bands = shape
+        inside = around[before : rows - after, before * bands : (cols - after) * bands]
         return np.asarray(inside.reshape(len(inside), -1, bands))
 
     # Both work over the margin too, where windows are made up: to drop it would cost four copies.
@@ -307,64 +421,50 @@ class UniversalQuality(WindowMean):
         np.divide(covariance, 2 * variance, out=structure, where=variance != 0)
         return structure * _luminance(product, means)
 
-    def _of_any(self, org: Array, pred: Array, used: Mask | None) -> Array:
-        """Quality around each pixel, as (rows, cols * bands), in float64."""
+    def _of_any(self, org: Array, pred: Array, used: Mask | None) -> tuple[Array, Mask | None]:
+        """Quality around each pixel, as (rows, cols * bands), and where the sums cannot tell.
+
+        None stands for nowhere.
+        """
+        if is_wide(org) or is_wide(pred):
+            nothing = np.zeros((len(org), org.shape[1] * org.shape[2]))
+            return nothing, np.ones(nothing.shape, bool)
         org, pred = org.astype(np.float64), pred.astype(np.float64)
         covariance, variance, product, means = self._moments(org, pred, self._sum)
         # Where windows vary little against their mean, rounding swamps the variance.
         odd = variance >= _ROUNDED * means
         covariance *= product
         covariance /= np.multiply(variance, means, out=variance)
+        swamped: Mask | None = None
         if odd.any():
-            structure = self._structure(org, pred, odd, used)
+            structure, swamped = self._structure(org, pred, odd, used)
             covariance = np.where(odd, structure * _luminance(product, means), covariance)
-        return np.asarray(np.clip(covariance, -1, 1, out=covariance))
+        if not np.isfinite(covariance.sum()):
+            overflown = ~np.isfinite(covariance)
+            swamped = overflown if swamped is None else swamped | overflown
+        return np.clip(covariance, -1, 1, out=covariance), swamped
 
-    def _structure(self, org: Array, pred: Array, odd: Array, used: Mask | None) -> Array:
+    def _structure(
+        self, org: Array, pred: Array, odd: Array, used: Mask | None
+    ) -> tuple[Array, Mask]:
         """2 cov(x, y) / (var(x) + var(y)) around each pixel, 1 where both windows are flat.
 
         Right for the `odd` windows: neither variance nor covariance sees a shift, so the sums are
-        taken around the mean of the tile. Windows that vary little against their distance from
-        that as well, next to a high step, are looked at one by one.
+        taken around the mean of the tile. Told apart from these are windows that vary little
+        against their distance from that as well, next to a high step.
         """
         flat = self._flat(org) & self._flat(pred)
         structure = np.ones(odd.shape)
         odd = odd & ~flat
-        if odd.any():
-            x, y = (
-                _centred(image, np.tile(self._centre(image, used), image.shape[1]), np.float64)
-                for image in (org, pred)
-            )
-            covariance, variance, _, means = self._moments(x, y, self._sum)
-            np.divide(covariance, 2 * variance, out=structure, where=odd & (variance < 0))
-            self._look_again(org, pred, odd & (variance >= _ROUNDED * means), used, structure)
-        return structure
-
-    def _look_again(
-        self, org: Array, pred: Array, odd: Array, used: Mask | None, structure: Array
-    ) -> None:
-        """Set the structure of `odd` windows that count, each from its own deviations."""
-        before, after = self.halo
-        inside = tuple(slice(before, size - after) for size in org.shape[:2])
-        wanted = odd.reshape(org.shape)[inside]
-        if used is not None:
-            wanted = wanted & used[:, :, np.newaxis]
-        found = structure.reshape(org.shape)[inside]
-        where = np.argwhere(wanted)
-        views = [
-            np.lib.stride_tricks.sliding_window_view(image, (self.size, self.size), axis=(0, 1))
+        if not odd.any():
+            return structure, odd
+        x, y = (
+            _centred(image, np.tile(self._centre(image, used), image.shape[1]), np.float64)
             for image in (org, pred)
-        ]
-        for first in range(0, len(where), _WINDOWS_AT_ONCE):
-            at = tuple(where[first : first + _WINDOWS_AT_ONCE].T)
-            x, y = (view[at].reshape(len(at[0]), -1) for view in views)
-            # Twice: the first mean may be off by its rounding.
-            for values in (x, x, y, y):
-                values -= values.mean(axis=1, keepdims=True)
-            spread = (x * x + y * y).sum(axis=1)
-            found[at] = np.divide(
-                2 * (x * y).sum(axis=1), spread, out=np.ones_like(spread), where=spread > 0
-            )
+        )
+        covariance, variance, _, means = self._moments(x, y, self._sum)
+        np.divide(covariance, 2 * variance, out=structure, where=odd & (variance < 0))
+        return structure, odd & ~(variance < _ROUNDED * means)
 
     def _moments(
         self, org: Array, pred: Array, total: Callable[[Array], Array]

@@ -114,6 +114,8 @@ class MapFile:
     def _finish(self) -> None:
         if any(map(len, self._waiting)):
             self._flush(1)
+        if not self._rows_done:
+            return  # the metric was left out
         if self._rows_done < self._grid.rows:
             raise OSError(f"only {self._rows_done} of {self._grid.rows} rows were computed")
         with gdal_settings():

@@ -8,7 +8,7 @@ from typing import Self
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from image_similarity_measures.arrays import Array
+from image_similarity_measures.checks import Array
 
 # Per value of the tag (EXIF 2.3, table 4): whether rows and columns are swapped, and which of the
 # two then are reversed.

@@ -13,7 +13,8 @@ import rasterio
 from numpy.typing import ArrayLike
 from rasterio.windows import Window
 
-from image_similarity_measures.arrays import BLOCK_BYTES, Block, as_mask, as_number, both
+from image_similarity_measures.arrays import BLOCK_BYTES, Block, both
+from image_similarity_measures.checks import as_mask, as_number
 from image_similarity_measures.errors import GridMismatchError, InputError, ReadError
 
 from .gdal import gdal_options

@@ -19,7 +19,8 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
 
-from image_similarity_measures.arrays import Array, Mask, both, chosen_bands, valid_pixels
+from image_similarity_measures.arrays import both, valid_pixels
+from image_similarity_measures.checks import Array, Mask, chosen_bands
 from image_similarity_measures.errors import InputError, OpenCVMissingError, ReadError
 from image_similarity_measures.opencv import opencv_itself
 

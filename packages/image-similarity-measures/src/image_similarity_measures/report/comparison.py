@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 from numpy.typing import ArrayLike
 
-from image_similarity_measures.arrays import Array, ArrayPair, as_bands, chosen_bands
+from image_similarity_measures.arrays import ArrayPair
+from image_similarity_measures.checks import DataRange
 from image_similarity_measures.errors import InputError, warn
 from image_similarity_measures.metrics import registry
 from image_similarity_measures.metrics.streaming import BandMean, Options, Score, score_bands
@@ -33,10 +34,11 @@ def compare(
     pred: ArrayLike | PathLike,
     *,
     metrics: str | Sequence[str] = "all",
-    data_range: float | None = None,
+    data_range: float | tuple[float, float] | None = None,
     mask: ArrayLike | None = None,
     nodata: float | None = None,
     bands: Sequence[int] | None = None,
+    axis: int | None = None,
     allow_grid_mismatch: bool = False,
     maps: PathLike | Mapping[str, PathLike] | None = None,
     overwrite: bool = False,
@@ -53,9 +55,10 @@ def compare(
         respected. Values are compared as stored: scales and offsets are not applied.
     metrics : str or sequence of str
         Names of metrics; ``"all"`` is every metric that the number of bands allows.
-    data_range : float, optional
-        Largest possible value; by default that of the bits per value which a file says it uses,
-        else 255 for 8-bit integers and 4095 for wider ones. Floating point has no default.
+    data_range : float or (float, float), optional
+        Largest possible value, or the least and the largest where values may be negative; by
+        default that of the bits per value which a file says it uses, else 255 for 8-bit integers
+        and 4095 for wider ones. Floating point has no default.
     mask : array_like of bool, optional
         (rows, cols), True where pixels are used.
     nodata : float, optional
@@ -63,6 +66,9 @@ def compare(
         place of the values that they name.
     bands : sequence of int, optional
         Bands to compare, counted from 1 as GDAL does.
+    axis : int, optional
+        Where the bands of arrays are; the last axis by default, with a warning if it could be the
+        first.
     allow_grid_mismatch : bool
         Compare files of one size though their coordinates differ.
     maps : path or mapping of str to path, optional
@@ -97,25 +103,24 @@ def compare(
     if data_range is not None:
         options = replace(options, data_range=data_range)
     with ExitStack() as stack:
-        pair = stack.enter_context(_open_pair(org, pred, mask, nodata, bands, allow_grid_mismatch))
+        pair = stack.enter_context(
+            _open_pair(org, pred, mask, nodata, bands, allow_grid_mismatch, axis)
+        )
         names = registry.select(metrics)
         notes = list(pair.source.notes)
         if options.data_range is None and any(registry.get(name).needs_range for name in names):
             options = _with_range_of_bits(options, pair, notes)
-        if pair.source.shape[2] == 1 and _only_as_one_of_all("sam", metrics):
-            names = tuple(name for name in names if name != "sam")
-            notes.append("sam is left out: it compares spectra, and there is one band")
         sinks: Mapping[str, BandMean] = {}
         if maps is not None:
             sinks = _open_maps(stack, maps, pair, names, overwrite)
-        scores = score_bands(pair.source, names, options, sinks, progress)
+        scores = score_bands(pair.source, metrics, options, sinks, progress)
     notes += scores.notes
     for note in notes:
         warn(note)
     return Report(
         image1=pair.names[0],
         image2=pair.names[1],
-        results=tuple(_result(scores[name]) for name in names),
+        results=tuple(_result(found) for found in scores.values()),
         bands=pair.bands,
         valid_share=scores.valid_share,
         version=_version(),
@@ -128,7 +133,7 @@ def compare_as_0_3(
     pred: PathLike,
     *,
     metrics: str | Sequence[str] = "all",
-    data_range: float | None = None,
+    data_range: float | tuple[float, float] | None = None,
     loader: str = "auto",
 ) -> Report:
     """Compare two files as version 0.3 did, wrong values included.
@@ -163,7 +168,10 @@ def compare_as_0_3(
     from image_similarity_measures.legacy.evaluate import RANGED, score_files
 
     names = registry.select(metrics)
-    max_p = Options(data_range=4095.0 if data_range is None else data_range).data_range
+    wanted = DataRange.of(4095.0 if data_range is None else data_range)
+    if wanted.low:
+        raise InputError("data_range of 0.3 begins at 0; give the largest possible value alone")
+    max_p = wanted.high
     values, bands = score_files(org, pred, names, loader, max_p)
     results = [
         Result(
@@ -203,6 +211,7 @@ def _open_pair(
     nodata: float | None,
     bands: Sequence[int] | None,
     allow_grid_mismatch: bool,
+    axis: int | None,
 ) -> Iterator[_Pair]:
     paths = [image for image in (org, pred) if isinstance(image, str | os.PathLike)]
     if len(paths) == 1:
@@ -212,9 +221,7 @@ def _open_pair(
         )
     if not paths:
         arrays = cast(tuple[ArrayLike, ArrayLike], (org, pred))
-        if bands is not None:
-            arrays = (_chosen(arrays[0], bands, "org_img"), _chosen(arrays[1], bands, "pred_img"))
-        pair = ArrayPair(*arrays, mask=mask, nodata=nodata)
+        pair = ArrayPair(*arrays, mask=mask, nodata=nodata, axis=axis, bands=bands)
         numbers = range(1, pair.shape[2] + 1) if bands is None else map(int, bands)
         yield _Pair(pair, (None, None), tuple(numbers))
         return
@@ -225,12 +232,6 @@ def _open_pair(
     ) as rasters:
         names = os.fspath(paths[0]), os.fspath(paths[1])
         yield _Pair(rasters, names, rasters.bands, rasters.grid)
-
-
-def _chosen(image: ArrayLike, bands: Sequence[int], name: str) -> Array:
-    array = as_bands(image, name)
-    numbers = chosen_bands(name, bands, range(1, array.shape[2] + 1))
-    return array[:, :, [number - 1 for number in numbers]]
 
 
 def _with_range_of_bits(options: Options, pair: _Pair, notes: list[str]) -> Options:
@@ -249,12 +250,6 @@ def _with_range_of_bits(options: Options, pair: _Pair, notes: list[str]) -> Opti
             "the images have another"
         )
     return replace(options, data_range=2.0**most - 1)
-
-
-def _only_as_one_of_all(name: str, asked: str | Sequence[str]) -> bool:
-    """Whether a metric was not asked for by its name but with all others."""
-    named = (asked,) if isinstance(asked, str) else asked
-    return "all" in named and name not in named
 
 
 def _open_maps(
@@ -290,7 +285,9 @@ def _open_maps(
 
 
 def _result(found: Score) -> Result:
-    return Result(found.name, found.value, found.per_band, found.unit, found.data_range)
+    return Result(
+        found.name, found.value, found.per_band, found.unit, found.data_range, found.share
+    )
 
 
 def _version() -> str:

@@ -33,15 +33,20 @@ class Result:
         One value per band, None where the metric has none.
     unit : str
         ``""`` when dimensionless, ``"dn"`` for the unit of the data.
-    data_range : float or None
-        The data range used, None where the metric needs none.
+    data_range : float, (float, float) or None
+        The data range used, the least and the largest value where the least is not 0; None where
+        the metric needs none.
+    share : float
+        Share of the image's pixels, windows or cells, whichever the metric averages, that are
+        valid, 0 to 1.
     """
 
     name: str
     value: float
     per_band: tuple[float, ...] | None = None
     unit: str = ""
-    data_range: float | None = None
+    data_range: float | tuple[float, float] | None = None
+    share: float = 1.0
 
     @property
     def title(self) -> str:
@@ -142,6 +147,7 @@ class Report:
                 "ideal": _finite(result.ideal),
                 "unit": result.unit,
                 "data_range": result.data_range,
+                "share": result.share,
             }
             for result in self.results
         }
@@ -175,7 +181,7 @@ class Report:
                 result.unit,
                 "higher" if result.higher_is_better else "lower",
                 _short(result.ideal),
-                "" if result.data_range is None else _short(result.data_range),
+                _range(result.data_range),
             ]
             if per_band:
                 line += [_short(value) for value in result.per_band or ()]
@@ -295,6 +301,12 @@ def _cell(value: str | float | None) -> str:
 
 def _short(value: float) -> str:
     return f"{value:.6g}"
+
+
+def _range(data_range: float | tuple[float, float] | None) -> str:
+    if isinstance(data_range, tuple):
+        return "..".join(map(_short, data_range))
+    return "" if data_range is None else _short(data_range)
 
 
 def _aligned(lines: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:

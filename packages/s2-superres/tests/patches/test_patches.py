@@ -23,7 +23,7 @@ from s2_superres.patches.cutting import CutOptions, Split, cut_patches, lattice_
 from s2_superres.patches.patchset import PatchSet, PatchSettings
 from s2_superres.patches.scenes import ProductScene, SceneFacts, read_degraded
 from s2_superres.products.product import open_product
-from s2_superres.raster.degradation import degrade
+from s2_superres.raster.degradation import degradation_taps, degrade
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.products import (
     SATURATED,
@@ -167,8 +167,8 @@ def test_dark_water_below_the_offset_stays_negative(tmp_path: Path) -> None:
     product = open_product(safe)
     low = replace(product, offsets=dict.fromkeys(product.offsets, -1201.0))
     with ProductScene(low, 20) as scene:
-        values, ok = scene.read(20, 0, 10)
-    assert (values == -200).all() and ok.all()
+        pixels = scene.read(20, 0, 10)
+    assert (pixels.values == -200).all() and pixels.valid.all() and pixels.measured.all()
 
 
 def with_scl(safe: Path, clouds: NDArray[np.uint8]) -> None:
@@ -704,3 +704,95 @@ def test_damaged_sets_are_named(tmp_path: Path) -> None:
     manifest.rmdir()
     with pytest.raises(InputError, match="no such file"):
         PatchSet(tmp_path)
+
+
+def naive_measured(crop: Crop, row: int, col: int, size: int) -> NDArray[np.bool_]:
+    """Where the 20 m truth is measured, pixel by pixel: with more than half of all inputs'
+    weight."""
+    weights = np.array(degradation_taps(2))
+    reach = (weights.size - 2) // 2
+    out = np.zeros((size, size), np.bool_)
+    for r in range(size):
+        for c in range(size):
+            good = bool(crop["ok20"][row + r, col + c])
+            for name, (i, j) in {
+                "ok10": (row + r, col + c),
+                "ok20": ((row + r) // 2, (col + c) // 2),
+            }.items():
+                wide = np.pad(crop[name], reach, mode="symmetric")
+                under = wide[2 * i : 2 * i + weights.size, 2 * j : 2 * j + weights.size]
+                good &= bool((np.outer(weights, weights) * under).sum() > 0.5)
+            out[r, c] = good
+    return out
+
+
+def masked_crop(path: Path, share: float = 0.1) -> Crop:
+    """A crop that lost a share of its pixels, which hold nonsense."""
+    arrays = crop(8, 9, seed=4)
+    rng = np.random.default_rng(5)
+    for r in (10, 20, 60):
+        arrays[f"ok{r}"] = rng.random(arrays[f"b{r}"].shape[1:]) >= share
+    write(path, arrays)
+    return arrays
+
+
+def test_what_was_not_measured_is_marked_and_kept_as_it_is(tmp_path: Path) -> None:
+    """The mask of each patch is that of a naive count; values are those of the crop."""
+    arrays = masked_crop(tmp_path / "L2A_a.npz")
+    settings = PatchSettings(20, 8, 9, measured=0.2)
+    patches = cut_patches([tmp_path / "L2A_a.npz"], tmp_path / "out", settings)
+    [scene] = patches.scenes
+    shares = []
+    for index in range(scene.count):
+        target = patches.read(scene, index)[-1]
+        row, col = find(arrays["b20"], target)
+        if row % 2 or col % 2:
+            continue
+        mask = patches.measured(scene, index)[..., 0]
+        np.testing.assert_array_equal(mask, naive_measured(arrays, row, col, 8))
+        shares.append(mask.mean())
+    assert len(shares) > 1 and min(shares) >= 0.2 and max(shares) < 1
+
+
+def test_crops_with_masks_lie_beside_crops_without(tmp_path: Path) -> None:
+    masked_crop(tmp_path / "L2A_a.npz")
+    write(tmp_path / "L2A_b.npz", crop(8, 9))
+    split = CutOptions(Split(share=0))
+    some = cut_patches([tmp_path], tmp_path / "some", PatchSettings(20, 8, 9, measured=0.2), split)
+    assert [bool((some.maps[name]["measured"] == 1).all()) for name in ("L2A_a", "L2A_b")] == [
+        False, True,
+    ]  # fmt: skip
+    only = CutOptions(Split(share=0), skip_unusable=True)
+    whole = cut_patches([tmp_path], tmp_path / "whole", PatchSettings(20, 8, 9), only)
+    assert [scene.name for scene in whole.scenes] == ["L2A_b"]
+    assert whole.measured(whole.scenes[0], 0).all()
+
+
+def test_gaps_of_a_crop_are_filled_and_nothing_is_learnt_there(tmp_path: Path) -> None:
+    """No data, and what is too bright to be stored, takes a neighbour's value in every array."""
+    arrays = {name: np.full_like(array, 3000) for name, array in crop(8, 8).items()}
+    arrays["b20"][:, 4, 5] = 0
+    arrays["b10"][1, 20:22, 20:23] = 65535
+    write(tmp_path / "L1C_a.npz", arrays)
+    settings = PatchSettings(20, 24, 1, measured=0.5)
+    patches = cut_patches([tmp_path / "L1C_a.npz"], tmp_path / "out", settings)
+    [scene] = patches.scenes
+    for name in ("x10", "x20", "target"):
+        assert (patches.maps[scene.name][name] == 3000).all()
+    mask = patches.measured(scene, 0)[..., 0]
+    assert not mask[4, 5] and not mask[10, 10] and mask[14:, 14:].all() and mask.mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (np.ones((24, 23), np.bool_), r"ok20 is bool of \(24, 23\)"),
+        (np.ones((6, 24, 24), np.bool_), "ok20 is bool of"),
+        (np.full((24, 24), np.nan), "ok20 is float64 of"),
+        (np.zeros((24, 24), np.bool_), "ok20 is false everywhere"),
+    ],
+)
+def test_masks_that_do_not_fit_are_named(tmp_path: Path, mask: NDArray[Any], words: str) -> None:
+    write(tmp_path / "L2A_a.npz", crop(8, 8) | {"ok20": mask})
+    with pytest.raises(InputError, match=rf"L2A_a\.npz: {words}"):
+        cut_patches([tmp_path / "L2A_a.npz"], tmp_path / "out", PatchSettings(20, 8, 9))

@@ -104,18 +104,18 @@ def test_batches_depend_on_seed_and_step_alone(data: Path) -> None:
     assert not np.array_equal(changed.target, wanted[0].target)
 
 
-@pytest.mark.parametrize("name", ["flips", "gain", "band_gain", "mix", "spectral", "to_l1c"])
+@pytest.mark.parametrize("name", ["turns", "gain", "band_gain", "mix", "spectral", "to_l1c"])
 def test_what_is_augmented_is_still_a_pair(data: Path, name: str) -> None:
     """The last input is the target degraded, whatever was done to both: every step of it is
     linear or symmetric."""
-    strength = True if name == "flips" else 0.9
-    sampling = replace(Sampling(8, seed=0, flips=False), **{name: strength})
+    strength: Any = "all" if name == "turns" else 0.9
+    sampling = replace(Sampling(8, seed=0, turns="none"), **{name: strength})
     batch = Sampler([PatchSet(data)], sampling).batch(0)
     wanted = np.moveaxis(degrade(np.moveaxis(batch.target, -1, 1), 2), 1, -1)
     # Patch edges rest on neighbours that are not in the patch; the rest on whole numbers.
     difference = (wanted - batch.inputs[-1])[:, 1:-1, 1:-1] * 2000
     assert np.abs(difference).max() < 4
-    plain = Sampler([PatchSet(data)], replace(sampling, **{name: 0})).batch(0)
+    plain = Sampler([PatchSet(data)], Sampling(8, seed=0, turns="none")).batch(0)
     assert not np.array_equal(plain.target, batch.target)
 
 
@@ -125,7 +125,7 @@ def test_l2a_seen_from_above_is_brighter_in_the_blue_and_has_less_contrast(
 ) -> None:
     data = cut(crops, tmp_path / "p", resolution, 12)
     below, above = (
-        Sampler([PatchSet(data)], Sampling(1, seed=0, flips=False, to_l1c=share))
+        Sampler([PatchSet(data)], Sampling(1, seed=0, turns="none", to_l1c=share))
         for share in (0.0, 1.0)
     )
     for step in range(6):
@@ -181,7 +181,7 @@ def test_l1c_is_drawn_as_often_as_asked(crops: Path, tmp_path: Path) -> None:
     )
     bright = np.asarray(data.maps["L1C_hill"]["target"])
     known = {patch.tobytes() for patch in bright.astype(np.float32) / np.float32(2000)}
-    sampling = Sampling(400, seed=0, flips=False, l1c_weight=3.0, place_exponent=0.0)
+    sampling = Sampling(400, seed=0, turns="none", l1c_weight=3.0, place_exponent=0.0)
     drawn = Sampler([data], sampling).batch(0)
     share = np.mean([target.tobytes() in known for target in drawn.target])
     assert share == pytest.approx(0.75, abs=0.08)
@@ -227,7 +227,7 @@ def test_it_learns_a_few_patches_by_heart(crops: Path, tmp_path: Path, optimizer
     data = cut(crops, tmp_path / "p", 20, 8, "L2A_hill")
     config = tiny(
         data, network="dsen2", features=16, steps=150, batch=4, validate_every=150,
-        optimizer=optimizer, learning_rate=3e-3, flips=False, gain=0.0, band_gain=0.0, ema=0.0,
+        optimizer=optimizer, learning_rate=3e-3, turns="none", gain=0.0, band_gain=0.0, ema=0.0,
     )  # fmt: skip
     losses: list[float] = []
     train(config, tmp_path / "run", report=lambda step, steps, loss, score: losses.append(loss))
@@ -509,6 +509,8 @@ def test_epochs_count_the_patches() -> None:
         ({"steps": 0}, "1 or more"),
         ({"steps": 1.5}, "whole number"),
         ({"flips": 1}, "true or false"),
+        ({"turns": "some"}, "choose one of all, half, none"),
+        ({"upright_steps": -1}, "0 or more"),
         ({"learning_rate": 0}, "more than 0"),
         ({"learning_rate": float("inf")}, "more than 0"),
         ({"gain": "much"}, "a number"),

@@ -309,6 +309,51 @@ def test_pixels_without_data_do_not_count(tmp_path: Path) -> None:
     assert all(np.isfinite(value) for value in score.overall.values())
 
 
+def test_pixels_that_were_not_measured_do_not_count(tmp_path: Path) -> None:
+    """Where a mask says so, or says it of most that an input is made of: nonsense there changes
+    no score, and a picture does not show it."""
+    clean = arrays()
+    ok20, ok10 = np.ones((72, 54), np.bool_), np.ones((144, 108), np.bool_)
+    ok20[30, 20], ok10[100:102, 60:62] = False, False
+    b20 = clean["b20"].copy()
+    b20[:, 30, 20] = 9000
+    scores = {}
+    for name, changes in {"clean": {}, "lost": {"b20": b20}}.items():
+        path = write_crop(tmp_path / f"L1C_{name}.npz", ok20=ok20, ok10=ok10, **changes)
+        scores[name] = compare(read_scene(path), 20, [BICUBIC], Settings(pictures=True))
+    lost = scores["lost"]
+    assert lost.valid_share == pytest.approx(1 - 2 / (72 * 54))
+    assert lost.pictures is not None
+    assert np.isnan(lost.pictures.truth[0]).sum() == 2
+    # The degraded band, which is partly made of it, is all that differs.
+    truth = clean["b20"].astype(np.float32)
+    valid = np.ones((72, 54), np.bool_)
+    valid[30, 20] = valid[50, 30] = False
+    error = bicubic(degrade(truth, 2), 2) - truth
+    wanted = np.sqrt(np.square(error[:, valid], dtype=np.float64).mean(axis=1))
+    np.testing.assert_allclose(scores["clean"].scores[0].per_band["rmse"], wanted, rtol=1e-5)
+    assert lost.scores[0].overall["rmse"] < 2 * scores["clean"].scores[0].overall["rmse"]
+
+
+@pytest.mark.parametrize("shape", [(72, 53), (6, 72, 54)])
+def test_masks_that_do_not_fit_are_named(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    path = write_crop(tmp_path / "L1C_odd.npz", ok20=np.ones(shape, np.bool_))
+    with pytest.raises(InputError, match=r"L1C_odd\.npz: ok20 is bool of"):
+        read_scene(path)
+
+
+def test_a_scene_of_which_nothing_was_measured_is_named(tmp_path: Path) -> None:
+    path = write_crop(tmp_path / "L1C_lost.npz", ok10=np.zeros((144, 108), np.bool_))
+    with pytest.raises(InputError, match="ok10 is false everywhere"):
+        read_scene(path)
+    odd = np.zeros((72, 54), np.bool_)
+    odd[0, 0] = True
+    b20 = np.where(odd, 0, arrays()["b20"]).astype(np.uint16)
+    scene = read_scene(write_crop(tmp_path / "L1C_lost.npz", ok20=odd, b20=b20))
+    with pytest.raises(InputError, match="by its masks, no pixel with data was measured"):
+        compare(scene, 20, [BICUBIC])
+
+
 def test_a_scene_without_any_data_is_named(tmp_path: Path) -> None:
     empty = np.zeros((6, 72, 54), np.uint16)
     scene = read_scene(write_crop(tmp_path / "L1C_empty.npz", b20=empty))

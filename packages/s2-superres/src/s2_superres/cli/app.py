@@ -329,8 +329,15 @@ def patches(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of what is drawn at random.")] = 0,
+    measured: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE", help="Least share of a patch that is measured, and clear if asked for."
+        ),
+    ] = 0.5,
     skip_clouds: Annotated[
-        bool, typer.Option("--skip-clouds", help="No patches where the product's mask has clouds.")
+        bool,
+        typer.Option("--skip-clouds", help="Learn nothing where the product's mask has clouds."),
     ] = False,
     sigma: Annotated[
         float | None,
@@ -381,7 +388,7 @@ def patches(
         size = 32 if resolution == 20 else 96
     if count is None:
         count = 8000 if resolution == 20 else 500
-    settings = PatchSettings(resolution, size, count, seed, sigma, skip_clouds)
+    settings = PatchSettings(resolution, size, count, seed, sigma, skip_clouds, measured=measured)
     if teacher and sigma is not None:
         raise typer.BadParameter("--sigma: with --teacher nothing is degraded")
     options = CutOptions(

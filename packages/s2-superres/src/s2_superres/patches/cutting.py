@@ -2,8 +2,8 @@
 
 The bands of a scene are degraded by the ratio, and the bands that a network is to
 sharpen serve as truth where they were measured. A scene streams through memory by
-rows. Patches lie on a lattice; of those without a gap, as many as asked for are
-drawn at random, each with the same chance.
+rows. Patches lie on a lattice; of those that were measured for the most part, as many as
+asked for are drawn at random, each with the same chance.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -416,6 +416,7 @@ def cut_scene(
     rng = np.random.default_rng([settings.seed, _hash(scene.facts.name)])
     size = settings.size
     drawn = _Smallest(settings.count)
+    most = math.floor((1 - settings.measured) * size**2)
     height = scene.facts.shape[0]
     with contextlib.ExitStack() as stack:
         stack.enter_context(scene)
@@ -431,13 +432,13 @@ def cut_scene(
             views = [ShiftedScene(scene, settings.resolution, *shift) for shift in shifts]
         for number, view in enumerate(views):
             for rows, top, places in _strips(view, settings):
-                bad = ~rows.valid
                 if settings.skip_clouds:
-                    bad |= view.clouds(top, len(bad))
-                gaps = _window_sums(bad, size)
+                    clear = ~view.clouds(top, len(rows.measured))
+                    rows = replace(rows, measured=rows.measured & clear)
+                gaps = _window_sums(~rows.measured, size)
                 chances = rng.random(len(places))
                 for (row, col), chance in zip(places, chances, strict=True):
-                    if gaps[row, col]:
+                    if gaps[row, col] > most:
                         continue
                     slot = drawn.offer(float(chance))
                     if slot is not None:
@@ -540,7 +541,7 @@ def _read_strip(
     scene: ShiftedScene | TaughtScene, settings: PatchSettings, top: int, rows: int
 ) -> Rows:
     if isinstance(scene, TaughtScene):
-        return scene.rows(top, rows)
+        return scene.rows(top, rows).filled()
     parts = [
         read_degraded(
             scene, settings.resolution, row, min(_CHUNK, top + rows - row), settings.sigma
@@ -550,8 +551,8 @@ def _read_strip(
     return Rows(
         {r: np.concatenate([part.inputs[r] for part in parts], axis=1) for r in parts[0].inputs},
         np.concatenate([part.target for part in parts], axis=1),
-        np.concatenate([part.valid for part in parts]),
-    )
+        np.concatenate([part.measured for part in parts]),
+    ).filled()
 
 
 def _window_sums(mask: NDArray[np.bool_], size: int) -> NDArray[np.int64]:
@@ -563,7 +564,10 @@ def _window_sums(mask: NDArray[np.bool_], size: int) -> NDArray[np.int64]:
 
 def _patch(rows: Rows, settings: PatchSettings, row: int, col: int) -> dict[str, NDArray[np.int16]]:
     size = settings.size
-    cut = {"target": rows.target[:, row : row + size, col : col + size]}
+    cut: dict[str, NDArray[Any]] = {
+        "target": rows.target[:, row : row + size, col : col + size],
+        "measured": rows.measured[None, row : row + size, col : col + size],
+    }
     for r, image in rows.inputs.items():
         k = r // 10
         cut[f"x{r}"] = image[:, row // k : (row + size) // k, col // k : (col + size) // k]

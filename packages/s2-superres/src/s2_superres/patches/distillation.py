@@ -131,17 +131,17 @@ class TaughtScene:
         reach = self._teachers.reach()
         top, bottom = max(0, row - reach), min(height, row + rows + reach)
         inputs: dict[int, NDArray[np.float32]] = {}
-        valid = np.ones((rows, width), np.bool_)
+        measured = np.ones((rows, width), np.bool_)
         kept = slice(row - top, row - top + rows)
         for resolution in input_resolutions(self._teachers.resolution):
             k = resolution // 10
-            values, ok = self._scene.read(resolution, top // k, (bottom - top) // k)
-            values, ok = values[..., : width // k], ok[:, : width // k]
+            read = self._scene.read(resolution, top // k, (bottom - top) // k)
+            values, ok, own = read.columns(0, width // k)
             inputs[resolution] = np.where(ok, values, np.float32(np.nan))
-            valid &= ok.repeat(k, axis=0).repeat(k, axis=1)[kept]
+            measured &= (ok & own).repeat(k, axis=0).repeat(k, axis=1)[kept]
         target = self._teachers.sharpen(inputs, self.facts.level)[:, kept]
         cut = {r: x[:, (row - top) // (r // 10) :][:, : rows * 10 // r] for r, x in inputs.items()}
-        return Rows(cut, target, valid)
+        return Rows(cut, target, measured)
 
     def require_clouds(self) -> None:
         """See `Scene`."""

@@ -3,7 +3,8 @@
 A folder holds one folder per scene with ``x10.npy``, ``x20.npy``, for 60 m
 ``x60.npy``, and ``target.npy``: int16 digital numbers without offset (negative
 reflectance stays negative), ``(patches, rows, cols, bands)``, in random order, so
-that a batch is a few reads through a memory map. ``manifest.json`` is written last
+that a batch is a few reads through a memory map. ``measured.npy``, where it is there,
+is 1 where the target counts and 0 elsewhere. ``manifest.json`` is written last
 and tells what they are.
 """
 
@@ -44,6 +45,9 @@ class PatchSettings:
         Point spread of the degradation in fine pixels; None is 1 / ratio.
     skip_clouds : bool
         Whether patches with clouds are left out.
+    measured : float
+        Least share of a patch's pixels that must be measured; unless it is 1, patches have an
+        array that says where they are.
     teachers : str
         Networks whose output is the truth, nothing being degraded; none if empty.
     """
@@ -55,6 +59,7 @@ class PatchSettings:
     sigma: float | None = None
     skip_clouds: bool = False
     teachers: str = ""
+    measured: float = 1.0
 
     def __post_init__(self) -> None:
         if self.resolution not in (20, 60):
@@ -66,6 +71,8 @@ class PatchSettings:
             )
         if self.count < 1:
             raise InputError(f"{self.count} patches per scene: take 1 or more")
+        if not 0 < self.measured <= 1:
+            raise InputError(f"measured share {self.measured}: give more than 0, up to 1")
         if self.seed < 0:
             raise InputError(f"seed {self.seed}: take 0 or more")
         degradation_taps(self.ratio, self.sigma)
@@ -83,7 +90,8 @@ class PatchSettings:
             f"x{r}": (self.size * 10 // r, self.size * 10 // r, bands[r])
             for r in input_resolutions(self.resolution)
         }
-        return {**shapes, "target": (self.size, self.size, bands[self.resolution])}
+        shapes["target"] = (self.size, self.size, bands[self.resolution])
+        return shapes if self.measured == 1 else {**shapes, "measured": (self.size, self.size, 1)}
 
 
 @dataclass(frozen=True)
@@ -184,7 +192,14 @@ class PatchSet:
     def read(self, scene: PatchScene, index: int) -> list[NDArray[np.int16]]:
         """Return the inputs and the target of one patch, (rows, cols, bands) each."""
         maps = self.maps[scene.name]
-        return [maps[name][index] for name in self.settings.arrays]
+        return [maps[name][index] for name in self.settings.arrays if name != "measured"]
+
+    def measured(self, scene: PatchScene, index: int) -> NDArray[np.bool_]:
+        """Return where the target of one patch was measured, (rows, cols, 1)."""
+        mask = self.maps[scene.name].get("measured")
+        if mask is None:
+            return np.ones((self.settings.size, self.settings.size, 1), np.bool_)
+        return np.asarray(mask[index] > 0)
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:

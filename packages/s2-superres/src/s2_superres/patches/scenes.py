@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from s2_superres.bands import BY_RESOLUTION
 from s2_superres.errors import InputError, ProductError
 from s2_superres.products.clouds import SCL_CLOUDS, cloud_mask, find_mask
-from s2_superres.products.crops import check_source, is_crop, read_crop, read_index
+from s2_superres.products.crops import check_source, is_crop, masks_of, read_crop, read_index
 from s2_superres.products.product import Product, open_granules
 from s2_superres.products.reading import ProductReader
-from s2_superres.raster.degradation import degradation_taps, degrade
+from s2_superres.raster.degradation import degradation_taps, degrade, mostly
+from s2_superres.raster.filling import fill_invalid
 
 #: Brighter digital numbers do not fit the patches' int16: reflectance 3.3 and more.
 BRIGHTEST = 32767
@@ -75,6 +76,29 @@ class SceneFacts:
     stand_in: bool = False
 
 
+class Pixels(NamedTuple):
+    """Some rows of the bands of one resolution.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (bands, rows, cols)
+        Digital numbers without offset.
+    valid : ndarray of bool, shape (rows, cols)
+        Where all bands have a value.
+    measured : ndarray of bool, shape (rows, cols)
+        Where it is the sensor's own, and not interpolated.
+    """
+
+    values: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    measured: NDArray[np.bool_]
+
+    def columns(self, first: int, stop: int | None = None) -> Pixels:
+        """Return some of their columns."""
+        kept = slice(first, stop)
+        return Pixels(self.values[..., kept], self.valid[:, kept], self.measured[:, kept])
+
+
 class Scene(Protocol):
     """A scene; a context manager, within which it can be read."""
 
@@ -93,10 +117,8 @@ class Scene(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
-    def read(
-        self, resolution: int, row: int, rows: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Return digital numbers without offset, (bands, rows, cols), and where all are valid."""
+    def read(self, resolution: int, row: int, rows: int) -> Pixels:
+        """Return some rows of the bands of a resolution."""
 
     def require_clouds(self) -> None:
         """Check that the source says where clouds are; an `S2SuperresError` if it does not."""
@@ -112,15 +134,24 @@ class Rows:
     Attributes
     ----------
     inputs : dict of int to ndarray of float32
-        Per resolution, ``(bands, rows / k, cols / k)`` with k the resolution / 10.
+        Per resolution, ``(bands, rows / k, cols / k)`` with k the resolution / 10; NaN where
+        a pixel that takes part is not valid.
     target : ndarray of float32, shape (bands, rows, cols)
-    valid : ndarray of bool, shape (rows, cols)
-        Where target and inputs rest on nothing but valid pixels.
+        NaN where it is not valid.
+    measured : ndarray of bool, shape (rows, cols)
+        Where the target was measured, inputs are valid, and most of what each of their pixels
+        is made of was measured.
     """
 
     inputs: dict[int, NDArray[np.float32]]
     target: NDArray[np.float32]
-    valid: NDArray[np.bool_]
+    measured: NDArray[np.bool_]
+
+    def filled(self) -> Rows:
+        """Return the same with the nearest valid pixel in the place of each NaN."""
+        inputs = {r: fill_invalid(x, np.isfinite(x)) for r, x in self.inputs.items()}
+        target = fill_invalid(self.target, np.isfinite(self.target))
+        return Rows(inputs, target, self.measured)
 
 
 def input_resolutions(resolution: int) -> tuple[int, ...]:
@@ -156,22 +187,24 @@ def read_degraded(
     height, width = scene.facts.shape
     top, bottom = max(0, row - margin), min(height, row + rows + margin)
     inputs: dict[int, NDArray[np.float32]] = {}
-    valid = np.ones((rows, width), np.bool_)
+    known = np.ones((rows, width), np.bool_)
     for finer, factor in scene.factors.items():
         per_row = factor * 10 // finer
-        values, ok = scene.read(finer, top * per_row, (bottom - top) * per_row)
-        values, ok = values[..., : width * per_row], ok[:, : width * per_row]
+        read = scene.read(finer, top * per_row, (bottom - top) * per_row)
+        values, ok, measured = read.columns(0, width * per_row)
         if finer == resolution:
-            target = values[:, row - top : row - top + rows]
-            valid &= ok[row - top : row - top + rows]
+            own = slice(row - top, row - top + rows)
+            target = np.where(ok[own], values[:, own], np.float32(np.nan))
+            known &= (ok & measured)[own]
         if factor > 1:
             values = degrade(values, factor, sigma)
             ok = ~(degrade(~ok, factor, sigma) > 0)
+            measured = mostly(measured, factor, sigma)
         repeat = finer // 10
         kept = slice((row - top) // repeat, (row - top + rows) // repeat)
-        inputs[finer] = values[:, kept]
-        valid &= ok[kept].repeat(repeat, axis=0).repeat(repeat, axis=1)
-    return Rows(inputs, target, valid)
+        inputs[finer] = np.where(ok[kept], values[:, kept], np.float32(np.nan))
+        known &= (ok & measured)[kept].repeat(repeat, axis=0).repeat(repeat, axis=1)
+    return Rows(inputs, target, known)
 
 
 class ShiftedScene:
@@ -200,13 +233,11 @@ class ShiftedScene:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def read(
-        self, resolution: int, row: int, rows: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def read(self, resolution: int, row: int, rows: int) -> Pixels:
         """See `Scene`."""
         finer = self.factors[resolution] * 10 // resolution
-        values, ok = self._scene.read(resolution, row + self._rows * finer, rows)
-        return values[..., self._cols * finer :], ok[:, self._cols * finer :]
+        read = self._scene.read(resolution, row + self._rows * finer, rows)
+        return read.columns(self._cols * finer)
 
     def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
         """See `Scene`."""
@@ -253,9 +284,7 @@ class ProductScene:
         if self._reader:
             self._reader.close()
 
-    def read(
-        self, resolution: int, row: int, rows: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def read(self, resolution: int, row: int, rows: int) -> Pixels:
         """See `Scene`."""
         assert self._reader is not None
         cols = self.product.grid.cols * 10 // resolution
@@ -263,7 +292,8 @@ class ProductScene:
         offsets = [self.product.offsets[band.name] for band in BY_RESOLUTION[resolution]]
         values = dn + np.array(offsets, np.float32)[:, None, None]
         ok = (dn != self.product.nodata) & (dn != self.product.saturated) & (values <= BRIGHTEST)
-        return values, ok.all(axis=0)
+        valid = ok.all(axis=0)
+        return Pixels(values, valid, valid)
 
     def require_clouds(self) -> None:
         """See `Scene`."""
@@ -283,7 +313,8 @@ class CropScene:
 
     Keys are ``b10``, ``b20`` and ``b60`` with native pixels, or ``hr``, ``lr`` and ``scl``
     with every band at 60 m; digital numbers with the offset taken out, 0 is no data. Blurred,
-    bands at 60 m also stand for a scene at 20 m.
+    bands at 60 m also stand for a scene at 20 m. ``ok10``, ``ok20`` and ``ok60``, if they are
+    there, are true where native pixels were measured and not interpolated.
     """
 
     def __init__(self, path: Path, resolution: int, index: dict[str, str]) -> None:
@@ -322,15 +353,15 @@ class CropScene:
     ) -> None:
         self._arrays = None
 
-    def read(
-        self, resolution: int, row: int, rows: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def read(self, resolution: int, row: int, rows: int) -> Pixels:
         """See `Scene`."""
         assert self._arrays is not None
         dn = self._arrays[resolution][:, row : row + rows]
         darkest = _CLIPPED if self._all_at_60m and resolution == 60 else 0
-        ok = (dn > darkest) & (dn <= BRIGHTEST)
-        return dn.astype(np.float32), np.asarray(ok.all(axis=0))
+        valid = np.asarray(((dn > darkest) & (dn <= BRIGHTEST)).all(axis=0))
+        mask = self._masks.get(resolution)
+        measured = valid if mask is None else mask[row : row + rows]
+        return Pixels(dn.astype(np.float32), valid, measured)
 
     def require_clouds(self) -> None:
         """See `Scene`."""
@@ -349,6 +380,7 @@ class CropScene:
         """Read the arrays by resolution; the scene classification goes by 0."""
         found = read_crop(self.path)
         self._all_at_60m = "hr" in found and "b10" not in found
+        self._masks = masks_of(self.path, found)
         arrays = self._at_60m(found) if self._all_at_60m else self._native(found)
         coarsest = arrays[self.resolution]
         for resolution, array in arrays.items():

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.errors import InputError
 from s2_superres.files.npz import read_npz
 
-#: With native pixels, or with every band at 60 m.
-_ARRAYS = ("b10", "b20", "b60", "hr", "lr", "scl")
+#: With native pixels and where they were measured, or with every band at 60 m.
+_ARRAYS = ("b10", "b20", "b60", "ok10", "ok20", "ok60", "hr", "lr", "scl")
 
 
 def is_crop(path: Path) -> bool:
@@ -49,6 +51,37 @@ def read_crop(path: Path) -> dict[str, NDArray[Any]]:
         raise InputError(
             f"{path}: cannot be read as .npz ({reason}); check the path, or fetch it again"
         ) from None
+
+
+def masks_of(path: Path, crop: Mapping[str, NDArray[Any]]) -> dict[int, NDArray[np.bool_]]:
+    """Return where the pixels of a crop were measured, by resolution: what masks it has.
+
+    Masks are ``ok10``, ``ok20`` and ``ok60``, of the shape of the bands ``b10``, ``b20`` and
+    ``b60``: false where a value was interpolated, which is no truth to learn from or to score by.
+
+    Raises
+    ------
+    InputError
+        If a mask is of another shape or kind, or nothing was measured.
+    """
+    masks = {}
+    for resolution in (10, 20, 60):
+        name, bands = f"ok{resolution}", crop.get(f"b{resolution}")
+        if name not in crop or bands is None:
+            continue
+        mask = crop[name]
+        if mask.shape != bands.shape[1:] or mask.dtype.kind not in "bui":
+            raise InputError(
+                f"{path}: {name} is {mask.dtype} of {mask.shape}; a mask of the {resolution} m "
+                f"bands is true or false, {bands.shape[1:]}"
+            )
+        if not mask.any():
+            raise InputError(
+                f"{path}: {name} is false everywhere, so nothing was measured; leave the crop out, "
+                "or write true where its pixels were measured"
+            )
+        masks[resolution] = mask.astype(np.bool_)
+    return masks
 
 
 def read_index(folder: Path) -> dict[str, dict[str, str]]:

@@ -128,6 +128,14 @@ def degrade(
     return out
 
 
+def mostly(mask: NDArray[np.bool_], ratio: int, sigma: float | None = None) -> NDArray[np.bool_]:
+    """Return which degraded pixels owe more than half of their weight to pixels of a mask.
+
+    Parameters are those of `degrade`.
+    """
+    return np.asarray(degrade(mask, ratio, sigma) > 0.5)
+
+
 def _degrade_axis(
     image: NDArray[np.float32], ratio: int, taps: tuple[float, ...], axis: int
 ) -> NDArray[np.float32]:

@@ -18,6 +18,8 @@ from s2_superres.raster.degradation import degrade
 from s2_superres.raster.radiometry import SCALE
 
 Array = NDArray[np.float32]
+#: Which turns and mirror images of patches are drawn.
+TURNS = ("all", "half", "none")
 #: Batches that are made ahead of their use.
 _AHEAD = 4
 #: Standard deviation of the entries of a random mix of bands.
@@ -48,10 +50,27 @@ _CHANNELS = {10: slice(0, 4), 20: slice(4, 10), 60: slice(10, 12)}
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs ``(batch, rows, cols, bands)`` per resolution and the target, scaled by 1/2000."""
+    """Pairs to learn from.
+
+    Attributes
+    ----------
+    inputs : list of ndarray of float32
+        Per resolution, ``(batch, rows, cols, bands)``, scaled by 1/2000.
+    target : ndarray of float32, shape (batch, rows, cols, bands)
+        Scaled alike.
+    measured : ndarray of bool, shape (batch, rows, cols)
+        Where the target counts.
+    """
 
     inputs: list[Array]
     target: Array
+    measured: NDArray[np.bool_]
+
+    @property
+    def weights(self) -> Array:
+        """What each pixel weighs in a mean: 0 where it does not count, else alike, on average 1."""
+        share = self.measured.mean(dtype=np.float64)
+        return self.measured.astype(np.float32) / np.float32(max(share, 1e-12))
 
 
 @dataclass(frozen=True)
@@ -63,8 +82,10 @@ class Sampling:
     batch : int
         Patches per batch.
     seed : int
-    flips : bool
-        Turn patches by quarter turns and mirror them, at random.
+    turns : {"all", "half", "none"}
+        Turn patches at random: by quarter turns, and mirrored; by half a turn; or not at all.
+        The sensor's blur and its grid have a direction, which is the same in every scene: what
+        turns keep a network from learning by heart, they keep it from learning of that.
     gain, band_gain : float
         Multiply patches, and each of their bands, by a factor whose logarithm is uniform in
         plus and minus this.
@@ -86,7 +107,7 @@ class Sampling:
 
     batch: int
     seed: int
-    flips: bool = True
+    turns: str = "all"
     gain: float = 0.0
     band_gain: float = 0.0
     mix: float = 0.0
@@ -108,6 +129,11 @@ class Sampler:
     least : int
         Smaller patches are mirrored to so many target pixels.
 
+    Attributes
+    ----------
+    turned : int, optional
+        From this step on, patches are not turned.
+
     Raises
     ------
     TrainingError
@@ -116,6 +142,7 @@ class Sampler:
 
     def __init__(self, sets: Sequence[PatchSet], sampling: Sampling, least: int = 0) -> None:
         self.sets, self.sampling, self.least = sets, sampling, least
+        self.turned: int | None = None
         self._scenes = [
             [scene for scene in patches.scenes if scene.split == "train"] for patches in sets
         ]
@@ -145,27 +172,44 @@ class Sampler:
         rng = np.random.default_rng([self.sampling.seed, step])
         which = int(rng.choice(len(self.sets), p=self._set_chances))
         patches, scenes = self.sets[which], self._scenes[which]
+        upright = self.turned is not None and step >= self.turned
+        turns = "none" if upright else self.sampling.turns
 
         def draw() -> list[Array]:
+            """Return inputs, target and, as 0 and 1, where it was measured."""
             scene = scenes[rng.choice(len(scenes), p=self._scene_chances[which])]
-            patch = _scaled(patches, scene, int(rng.integers(scene.count)))
-            patch = [mirrored(array, self.least * len(array) // len(patch[-1])) for array in patch]
+            *patch, measured = _read(patches, scene, int(rng.integers(scene.count)))
+            rows = len(measured)
+            *patch, measured = [
+                mirrored(array, self.least * len(array) // rows) for array in (*patch, measured)
+            ]
             if scene.level == "L2A" and rng.random() < self.sampling.to_l1c:
                 patch = _from_above(patch, rng)
-            return _turned(patch, rng) if self.sampling.flips else patch
+            return _turned([*patch, measured], turns, rng)
 
-        drawn = []
+        drawn, masks = [], []
         for _ in range(self.sampling.batch):
-            patch = draw()
+            *patch, measured = draw()
             if rng.random() < self.sampling.mix:
                 share = np.float32(rng.uniform(0, rng.choice((0.3, 1.0))))
-                patch = [(1 - share) * a + share * b for a, b in zip(patch, draw(), strict=True)]
+                *other, also = draw()
+                patch = [(1 - share) * a + share * b for a, b in zip(patch, other, strict=True)]
+                measured = measured * also
             drawn.append(_varied(patch, self.sampling, rng))
-        *inputs, target = (np.stack(arrays) for arrays in zip(*drawn, strict=True))
-        return Batch(inputs, target)
+            masks.append(measured)
+        return _batch(drawn, masks)
 
 
-def _turned(arrays: list[Array], rng: np.random.Generator) -> list[Array]:
+def _batch(patches: list[list[Array]], masks: list[Array]) -> Batch:
+    *inputs, target = (np.stack(arrays) for arrays in zip(*patches, strict=True))
+    return Batch(inputs, target, np.stack(masks)[..., 0] > 0)
+
+
+def _turned(arrays: list[Array], which: str, rng: np.random.Generator) -> list[Array]:
+    if which == "none":
+        return arrays
+    if which == "half":
+        return [np.rot90(array, 2) for array in arrays] if rng.integers(2) else arrays
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
     arrays = [np.rot90(array, turns) for array in arrays]
     return [array[:, ::-1] for array in arrays] if mirrored else arrays
@@ -249,8 +293,11 @@ def place_weights(sets: Sequence[PatchSet], exponent: float) -> list[dict[str, f
     ]
 
 
-def _scaled(patches: PatchSet, scene: PatchScene, index: int) -> list[Array]:
-    return [array.astype(np.float32) / np.float32(SCALE) for array in patches.read(scene, index)]
+def _read(patches: PatchSet, scene: PatchScene, index: int) -> list[Array]:
+    """Return inputs and target, scaled, and where the target was measured, as 0 and 1."""
+    pair = patches.read(scene, index)
+    scaled = [array.astype(np.float32) / np.float32(SCALE) for array in pair]
+    return [*scaled, patches.measured(scene, index).astype(np.float32)]
 
 
 def mirrored(array: Array, least: int) -> Array:
@@ -278,12 +325,12 @@ def validation_batches(
                 continue
             count = min(scene.count, most)
             for first in range(0, count, batch):
-                drawn = [
-                    _scaled(patches, scene, index)
-                    for index in range(first, min(first + batch, count))
-                ]
-                *inputs, target = (np.stack(arrays) for arrays in zip(*drawn, strict=True))
-                yield scene.name, Batch(inputs, target)
+                drawn, masks = [], []
+                for index in range(first, min(first + batch, count)):
+                    *patch, measured = _read(patches, scene, index)
+                    drawn.append(patch)
+                    masks.append(measured)
+                yield scene.name, _batch(drawn, masks)
 
 
 class Prefetch:

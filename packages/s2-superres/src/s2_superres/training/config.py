@@ -12,7 +12,7 @@ from typing import Any
 
 from s2_superres.errors import TrainingError
 from s2_superres.networks.network import FAMILIES, PRECISIONS, NetworkSpec, compact_spec, dsen2_spec
-from s2_superres.training.batches import Sampling
+from s2_superres.training.batches import TURNS, Sampling
 
 OPTIMIZERS = ("muon", "adamw", "nadam")
 SCHEDULES = ("cosine", "plateau")
@@ -56,12 +56,17 @@ class TrainingConfig:
         Down to 0 over the run, or halved when `patience` validations brought nothing new.
     warmup : int
         Steps over which the rate rises from 0; at most a tenth of the run.
+    upright_steps : int
+        So many of the run's last steps turn no patch, see `turns`. They have a schedule of
+        their own.
+    upright_rate : float
+        `learning_rate` of these steps.
     patience : int
     lowest_rate : float
         Of the plateau schedule.
     ema : float
         Decay per step of the average of the weights that is validated and saved; 0 for none.
-    flips, gain, band_gain, mix, spectral, to_l1c, l1c_weight, place_exponent
+    turns, gain, band_gain, mix, spectral, to_l1c, l1c_weight, place_exponent
         See `batches.Sampling`.
     validate_every : int
         Steps between validations, which also write a checkpoint.
@@ -91,10 +96,12 @@ class TrainingConfig:
     clip_norm: float = 1.0
     schedule: str = "cosine"
     warmup: int = 200
+    upright_steps: int = 0
+    upright_rate: float = 2e-4
     patience: int = 5
     lowest_rate: float = 1e-5
     ema: float = 0.999
-    flips: bool = True
+    turns: str = "all"
     gain: float = 0.1
     band_gain: float = 0.05
     mix: float = 0.0
@@ -114,6 +121,7 @@ class TrainingConfig:
             ("precision", PRECISIONS),
             ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),
+            ("turns", TURNS),
         ):
             if getattr(self, name) not in choices:
                 raise TrainingError(
@@ -123,10 +131,10 @@ class TrainingConfig:
             self._require(name, getattr(self, name) >= 1, "1 or more")
         for name in (
             "warmup", "seed", "weight_decay", "clip_norm", "lowest_rate", "gain", "band_gain",
-            "place_exponent", "unprojected",
+            "place_exponent", "unprojected", "upright_steps",
         ):  # fmt: skip
             self._require(name, getattr(self, name) >= 0, "0 or more")
-        for name in ("learning_rate", "body_ratio", "l1c_weight"):
+        for name in ("learning_rate", "body_ratio", "l1c_weight", "upright_rate"):
             self._require(name, getattr(self, name) > 0, "more than 0")
         self._require("epochs", self.epochs is None or self.epochs > 0, "more than 0")
         self._require("ema", 0 <= self.ema < 1, "0 or more and less than 1")
@@ -168,6 +176,11 @@ class TrainingConfig:
         TrainingError
             If a name is unknown or a value is of the wrong type.
         """
+        values = dict(values)
+        if "flips" in values:
+            # As older versions called it.
+            flips = _checked("flips", values.pop("flips"), "bool")
+            values.setdefault("turns", "all" if flips else "none")
         kinds = {item.name: str(item.type) for item in fields(self)}
         checked: dict[str, Any] = {}
         for name, value in values.items():

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -137,6 +137,7 @@ def train(
     sets = open_sets(config)
     sampler = Sampler(sets, config.sampling, least_size(config.spec))
     steps = total_steps(config, sampler.count)
+    sampler.turned = turned_steps(config, steps)
     checkpoint = folder / CHECKPOINT
     found = load_checkpoint(checkpoint, config.spec.to_dict()) if resume else None
     state = found[0] if found else State()
@@ -221,6 +222,22 @@ def total_steps(config: TrainingConfig, patches: int) -> int:
     return max(1, math.ceil(config.epochs * patches / config.batch))
 
 
+def turned_steps(config: TrainingConfig, steps: int) -> int:
+    """Return after how many of a run's steps patches are turned no more.
+
+    Raises
+    ------
+    TrainingError
+        If not a single one is left before.
+    """
+    if config.upright_steps >= steps:
+        raise TrainingError(
+            f"upright_steps {config.upright_steps}: the run has no more than {steps} steps; give "
+            "less, or turns none for a run that turns nothing"
+        )
+    return steps - config.upright_steps
+
+
 def least_size(spec: NetworkSpec) -> int:
     """Return the fewest target pixels along a patch that a network's filters can mirror."""
     from s2_superres.raster.degradation import projection_taps
@@ -234,6 +251,11 @@ def least_size(spec: NetworkSpec) -> int:
 
 def learning_rate(config: TrainingConfig, step: int, steps: int, factor: float = 1.0) -> float:
     """Return the rate of a step, counted from 0; `factor` is the plateau schedule's."""
+    turned = turned_steps(config, steps)
+    if step >= turned:
+        part = replace(config, learning_rate=config.upright_rate, upright_steps=0)
+        return learning_rate(part, step - turned, steps - turned, factor)
+    steps = turned
     # A short run spends no more than a tenth on it.
     warmup = min(config.warmup, steps // 10)
     warm = min(1.0, (step + 1) / warmup) if warmup else 1.0
@@ -283,7 +305,8 @@ class _Learner:
         # Keras reports the mean since the last reset.
         self.trained.reset_metrics()
         targets = [batch.target] * len(self.trained.outputs)
-        losses = self.trained.train_on_batch(batch.inputs, targets)
+        weights = [batch.weights] * len(targets)
+        losses = self.trained.train_on_batch(batch.inputs, targets, weights)
         # Of several, the first is their sum and the second that of the output.
         return float(losses if len(targets) == 1 else losses[1]) * SCALE
 
@@ -311,9 +334,9 @@ class _Learner:
             rows, cols = batch.target.shape[1:3]
             output = self._judge.predict_on_batch(self._mirrored(batch.inputs, rows))
             output = np.asarray(output)[:, :rows, :cols]
-            squares = ((output - batch.target).astype(np.float64) ** 2).sum(axis=(0, 1, 2))
-            sums[name] = sums.get(name, 0.0) + squares
-            pixels[name] = pixels.get(name, 0) + math.prod(output.shape[:3])
+            errors = (output - batch.target)[batch.measured].astype(np.float64)
+            sums[name] = sums.get(name, 0.0) + (errors**2).sum(axis=0)
+            pixels[name] = pixels.get(name, 0) + len(errors)
         return {
             name: float(np.sqrt(total / pixels[name]).mean() * SCALE)
             for name, total in sums.items()

@@ -3,7 +3,8 @@
 An array file is an ``.npz`` with the bands as digital numbers without offset
 (reflectance * 10000): ``b10`` ``(4, rows, cols)``, ``b20`` ``(6, rows / 2,
 cols / 2)`` and, if there are any, ``b60`` ``(2, rows / 6, cols / 6)``; 0 is no
-data and 65535 saturated.
+data and 65535 saturated. Masks ``ok10``, ``ok20`` and ``ok60`` tell, if they are
+there, which pixels were measured and which interpolated.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M, BY_RESOLUTION
 from s2_superres.errors import InputError
 from s2_superres.inference.arrays import LEVELS, check_arrays
-from s2_superres.products.crops import check_source, is_crop, read_crop, read_index
+from s2_superres.products.crops import check_source, is_crop, masks_of, read_crop, read_index
 from s2_superres.products.layout import locate
 from s2_superres.products.product import Product, open_product
 from s2_superres.raster.grid import UNIT, Area, Bounds
@@ -75,6 +76,9 @@ class Scene:
     bands : mapping of int to ndarray
         Per resolution ``(bands, rows, cols)``, float32 digital numbers without
         offset, NaN where there is no data or the sensor was saturated.
+    measured : mapping of int to ndarray of bool
+        Per resolution ``(rows, cols)``, where values were measured; where it says nothing,
+        all were.
     facts : mapping of str to str
         What else is known: product, place, licence.
     note : str
@@ -85,6 +89,7 @@ class Scene:
     source: str
     level: str
     bands: Mapping[int, NDArray[np.float32]]
+    measured: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 
@@ -165,7 +170,7 @@ def _read_product(product: Product, selection: Selection) -> Scene:
         "acquired": f"{product.acquired:%Y-%m-%d}",
         "origin": "contains Copernicus Sentinel data",
     }
-    return Scene(product.name, product.path, product.level, arrays, facts, note)
+    return Scene(product.name, product.path, product.level, arrays, facts=facts, note=note)
 
 
 def _read_arrays(path: Path, selection: Selection) -> Scene:
@@ -187,13 +192,16 @@ def _read_arrays(path: Path, selection: Selection) -> Scene:
             f"{path}: its level is not known; name it L1C_... or L2A_..., or give --level"
         )
     area, note = _centre(Area(0, 0, *whole.size), selection.side)
-    arrays = {}
+    masks = masks_of(path, found)
+    arrays, measured = {}, {}
     for resolution in whole.arrays:
-        ratio = resolution // 10
-        dn = whole.read(resolution, *(value // ratio for value in area))
+        row, col, rows, cols = (value * 10 // resolution for value in area)
+        dn = whole.read(resolution, row, col, rows, cols)
+        if resolution in masks:
+            measured[resolution] = masks[resolution][row : row + rows, col : col + cols]
         arrays[resolution] = _without_offset(dn, [0.0] * len(dn), NODATA, SATURATED)
     facts = {name: indexed[name] for name in _FACTS if indexed.get(name)}
-    return Scene(path.stem, str(path), level, arrays, facts, note)
+    return Scene(path.stem, str(path), level, arrays, measured, facts, note)
 
 
 def _centre(area: Area, side: int) -> tuple[Area, str]:

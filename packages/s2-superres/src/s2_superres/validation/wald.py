@@ -13,7 +13,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from s2_superres.errors import InputError
 from s2_superres.inference.arrays import ArraySource, sharpen
 from s2_superres.raster import mosaic
 from s2_superres.raster.bicubic import bicubic
-from s2_superres.raster.degradation import degrade
+from s2_superres.raster.degradation import degrade, mostly
 from s2_superres.raster.filling import fill_invalid
 from s2_superres.raster.radiometry import Radiometry
 from s2_superres.validation.methods import RESOLUTIONS, Method
@@ -43,6 +43,7 @@ _RADIOMETRY = Radiometry.uniform(0.0, None, None, np.float32)
 #: this: a part that is smaller than the rest changes it by less than a tenth of a DN.
 _WHOLE = 1 - 1e-5
 
+_T = TypeVar("_T", bound=np.generic)
 Bands = Mapping[int, NDArray[np.float32]]
 #: ``(text)``: what is being done.
 Progress = Callable[[str], None]
@@ -341,6 +342,13 @@ def compare(
             f"{scene.source}: no pixel has data in every band at {resolution} m; "
             "choose another area or scene"
         )
+    measured = {r: mask for r, mask in scene.measured.items() if r in inputs}
+    valid &= known_truth(measured, resolution, scene.size, settings.sigma)
+    if not valid.any():
+        raise InputError(
+            f"{scene.source}: by its masks, no pixel with data was measured at {resolution} m; "
+            "leave it out"
+        )
     predictions, scores = {}, []
     for method in methods:
         where = f"{scene.name}, {resolution} m, {method.name}"
@@ -351,20 +359,59 @@ def compare(
         if settings.full_scale:
             progress(f"{where}, full scale")
             full = predict(method, inputs, resolution, scene.level, settings)
-            agreement = agreement_with(inputs[resolution], full, ratio, settings.sigma)
+            target = inputs[resolution]
+            if resolution in measured:
+                target = np.where(measured[resolution], target, np.float32(np.nan))
+            agreement = agreement_with(target, full, ratio, settings.sigma)
         scores.append(Score(method.name, overall, per_band, agreement))
         if settings.pictures:
             predictions[method.name] = _square(predicted, ratio)
     pictures = None
     if settings.pictures:
         pictures = Pictures(
-            _square(truth, ratio), _square(degraded[resolution], ratio, ratio), predictions
+            _square(np.where(valid, truth, np.float32(np.nan)), ratio),
+            _square(degraded[resolution], ratio, ratio),
+            predictions,
         )
     rows, cols = truth.shape[1:]
     return Comparison(
         scene.name, scene.level, resolution, (rows, cols), float(valid.mean()), tuple(scores),
         pictures,
     )  # fmt: skip
+
+
+def known_truth(
+    measured: Mapping[int, NDArray[np.bool_]],
+    resolution: int,
+    size: tuple[int, int],
+    sigma: float | None = None,
+) -> NDArray[np.bool_]:
+    """Return where the truth was measured, and so was most of what each input is made of.
+
+    Parameters
+    ----------
+    measured : mapping of int to ndarray of bool
+        Per resolution of the inputs; one that is not there was measured everywhere.
+    resolution : {20, 60}
+    size : tuple of int
+        Rows and columns of the scene at 10 m.
+    sigma : float, optional
+
+    Returns
+    -------
+    ndarray of bool
+        On the grid of the truth, cut to whole degraded pixels.
+    """
+    ratio = resolution // 10
+    rows, cols = (side // ratio**2 * ratio for side in size)
+    known = np.ones((rows, cols), np.bool_)
+    for r, mask in measured.items():
+        [whole] = _cut(mask[None], ratio * ratio * 10 // r, size, r)
+        if r == resolution:
+            known &= whole
+        most = mostly(whole, ratio, sigma)
+        known &= most.repeat(r // 10, axis=0).repeat(r // 10, axis=1)
+    return known
 
 
 def predict(
@@ -468,9 +515,7 @@ def _hindrance(scene: Scene, resolution: int) -> str:
     return ""
 
 
-def _cut(
-    bands: NDArray[np.float32], unit: int, size: tuple[int, int], resolution: int
-) -> NDArray[np.float32]:
+def _cut(bands: NDArray[_T], unit: int, size: tuple[int, int], resolution: int) -> NDArray[_T]:
     """Cut bands at the lower right to multiples of ``unit`` of their own pixels."""
     rows, cols = (side * 10 // resolution // unit * unit for side in size)
     return bands[:, :rows, :cols]

@@ -509,6 +509,7 @@ def test_epochs_count_the_patches() -> None:
         ({"steps": 0}, "1 or more"),
         ({"steps": 1.5}, "whole number"),
         ({"flips": 1}, "true or false"),
+        ({"phased": True, "network": "dsen2"}, "dsen2 has no such part"),
         ({"turns": "some"}, "choose one of all, half, none"),
         ({"upright_steps": -1}, "0 or more"),
         ({"learning_rate": 0}, "more than 0"),

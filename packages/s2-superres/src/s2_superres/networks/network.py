@@ -7,7 +7,8 @@ dsen2, vdsen2
     Lanaras et al. 2018 (arXiv 1803.04271): a residual network on the 10 m grid.
 compact
     The same body half as wide, for a quarter of the operations. The untrained
-    regression of `s2_superres.networks.injection` is its base and one of its inputs.
+    regression of `s2_superres.networks.injection` is its base and one of its inputs. A
+    second, smaller part may follow, see `_phased`.
 
 A last layer may make the result consistent with the measured band, see
 `s2_superres.networks.operators.project`; it has no weights, so it can be switched off, or put
@@ -26,7 +27,13 @@ from numpy.typing import NDArray
 from s2_superres.bands import BANDS_20M, BANDS_60M, Band
 from s2_superres.errors import WeightsError
 from s2_superres.raster.degradation import degradation_taps, projection_taps
-from s2_superres.raster.kernels import VAPOUR_RADIUS, WINDOW_RADIUS, smoothing_taps
+from s2_superres.raster.kernels import (
+    PHASE_FILTERS,
+    PHASE_RADIUS,
+    VAPOUR_RADIUS,
+    WINDOW_RADIUS,
+    smoothing_taps,
+)
 
 FAMILIES = ("compact", "dsen2", "vdsen2")
 PRECISIONS = ("float32", "bfloat16")
@@ -50,6 +57,9 @@ class NetworkSpec:
         Whether the projection is the last layer.
     trained : bool
         False leaves the body out: the local regression alone (compact only).
+    phased : bool
+        Whether it tells from the measured band where the sensor's own pixels lay, see
+        `_phased` (compact only).
     """
 
     family: str
@@ -58,6 +68,7 @@ class NetworkSpec:
     blocks: int = 6
     consistent: bool = True
     trained: bool = True
+    phased: bool = False
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES or self.resolution not in (20, 60):
@@ -67,6 +78,8 @@ class NetworkSpec:
             )
         if self.features < 1 or self.blocks < 0:
             raise WeightsError("a network needs 1 or more features and 0 or more blocks")
+        if self.phased and (self.family != "compact" or not self.trained):
+            raise WeightsError(f"{self.family}: only a trained compact network can be phased")
 
     @property
     def ratio(self) -> int:
@@ -107,6 +120,8 @@ class NetworkSpec:
     def _inner_support(self) -> int:
         """Support of the body and the projection, in 10 m pixels."""
         support = 2 * self.blocks + _BODY_HEAD_AND_TAIL if self.trained else 0
+        if self.phased:
+            support += _phase_support(self.ratio)
         return support + (_projection_support(self.ratio) if self.consistent else 0)
 
     @property
@@ -158,6 +173,12 @@ def _projection_support(ratio: int) -> int:
     reach = projection_taps(ratio).shape[1] // 2
     support: int = ratio * (reach + 1) + margin
     return support
+
+
+def _phase_support(ratio: int) -> int:
+    convolutions = _BODY_HEAD_AND_TAIL + sum(_PHASE_DILATIONS)
+    features: int = PHASE_FILTERS.shape[0] // 2
+    return convolutions + max(_projection_support(ratio), PHASE_RADIUS + features)
 
 
 def _injection_support(ratio: int) -> int:
@@ -219,6 +240,8 @@ def build_network(
         y = keras.layers.Add(name="residual", dtype="float32")([graph.trimmed(ups[-1]), y])
     else:
         y = _compact(spec, graph, inputs)
+    if spec.phased:
+        y = _phased(graph, y, graph.trimmed(inputs[-1], spec.ratio))
     if spec.consistent:
         measured = graph.trimmed(inputs[-1], spec.ratio)
         y = Consistent(spec.ratio, name="consistent", dtype="float32")([y, measured])
@@ -356,3 +379,31 @@ def _compact(spec: NetworkSpec, graph: _Graph, inputs: list[Any]) -> Any:
             [y, graph.trimmed(fine_share)]
         )
     return y
+
+
+#: Channels of the convolutions that look for phases, and how far apart the pixels are that each of
+#: them combines.
+_PHASE_FEATURES = 48
+_PHASE_DILATIONS = (1, 2, 4, 6)
+
+
+def _phased(graph: _Graph, y: Any, measured: Any) -> Any:
+    """Correct sharpened bands for where the pixels of the sensor lay, see `networks.phase`.
+
+    Convolutions find the swing in what is left to explain, and details weighed by it are added.
+    """
+    import keras
+
+    from s2_superres.networks.phase import Leak, LockIn, WeighedSum, details_of
+
+    filters = PHASE_FILTERS.shape[-1]
+    details = details_of(y)
+    z = LockIn(graph.spec.ratio, name="phase_lock_in", dtype="float32")([y, measured, details])
+    z = graph.conv(z, _PHASE_FEATURES, "phase_head")
+    for i, dilation in enumerate(_PHASE_DILATIONS):
+        more = Leak(name=f"phase_leak{i}", dtype=graph.policy)(z)
+        more = graph.conv(more, _PHASE_FEATURES, f"phase_block{i}", dilation_rate=dilation)
+        z = keras.layers.Add(name=f"phase_sum{i}", dtype=graph.policy)([z, more])
+    weights = graph.last(z, y.shape[-1] * filters, "phase_tail")
+    correction = WeighedSum(filters, name="phase_correction", dtype="float32")([weights, details])
+    return keras.layers.Add(name="phased", dtype="float32")([y, correction])

@@ -75,6 +75,9 @@ def apply_weights(model: keras.Model, weights: Weights) -> None:
         If names or shapes differ from the model's.
     """
     variables = variables_of(model)
+    if not weights.spec.phased:
+        # A network without its second part is the same as one where that has learned nothing.
+        variables = {n: v for n, v in variables.items() if not n.startswith("phase_")}
     if set(variables) != set(weights.arrays):
         odd = sorted(set(variables) ^ set(weights.arrays))[0]
         raise WeightsError(

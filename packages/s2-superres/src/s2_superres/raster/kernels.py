@@ -16,6 +16,20 @@ WINDOW_RADIUS = 6
 #: The window in which the share of B09 that water vapour leaves is measured, likewise.
 VAPOUR_SIGMA = 1.0
 VAPOUR_RADIUS = 2
+#: The window in which details are brought to one size, in fine pixels, likewise.
+PHASE_SIGMA = 3.0
+PHASE_RADIUS = 7
+
+
+def _details() -> NDArray[np.float64]:
+    second, first = np.array([0, -1, 2, -1, 0]) / 2, np.array([-0.5, 1, 0, -1, 0.5]) / 2
+    middle = np.array([0, 0, 1, 0, 0])
+    pairs = [(second, middle), (middle, second), (first, middle), (middle, first)]
+    return np.stack([np.outer(rows, cols) for rows, cols in pairs], -1)
+
+
+#: Rows, columns, filters: even and odd details along both axes, which training changes.
+PHASE_FILTERS = _details()
 
 
 def gaussian_taps(sigma: float, radius: int) -> NDArray[np.float64]:

@@ -32,6 +32,9 @@ class TrainingConfig:
         Width and depth of the network's body; the family's own by default.
     consistent : bool
         Whether the projection on the measured band is the last layer.
+    phased : bool
+        Whether the compact network tells from the measured band where the sensor's own pixels
+        lay.
     init : tuple of str
         Weights files to start from: the mean of them.
     precision : {"float32", "bfloat16"}
@@ -83,6 +86,7 @@ class TrainingConfig:
     features: int | None = None
     blocks: int | None = None
     consistent: bool = True
+    phased: bool = False
     init: tuple[str, ...] = ()
     precision: str = "bfloat16"
     steps: int = 20000
@@ -136,6 +140,8 @@ class TrainingConfig:
             self._require(name, getattr(self, name) >= 0, "0 or more")
         for name in ("learning_rate", "body_ratio", "l1c_weight", "upright_rate"):
             self._require(name, getattr(self, name) > 0, "more than 0")
+        if self.phased and self.network != "compact":
+            raise TrainingError(f"phased: {self.network} has no such part; take network compact")
         self._require("epochs", self.epochs is None or self.epochs > 0, "more than 0")
         self._require("ema", 0 <= self.ema < 1, "0 or more and less than 1")
         for name in ("mix", "spectral", "to_l1c"):
@@ -155,6 +161,7 @@ class TrainingConfig:
             spec = dsen2_spec(self.resolution, family=self.network, consistent=self.consistent)
         return replace(
             spec,
+            phased=self.phased,
             features=spec.features if self.features is None else self.features,
             blocks=spec.blocks if self.blocks is None else self.blocks,
         )

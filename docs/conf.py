@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 
-from image_similarity_measures import __version__
-from image_similarity_measures.metrics.registry import METRICS, Metric
+from image_similarity_measures import METRICS, Metric, __version__
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -41,6 +41,7 @@ numpydoc_show_class_members = False
 
 # The code of the pages runs where the example images are.
 doctest_global_setup = f"""
+import dataclasses
 import os
 import numpy as np
 import image_similarity_measures as ism
@@ -57,7 +58,7 @@ def facts(metric: Metric) -> str:
     units = {"": "none", "dn": "that of the data", "deg": "degrees"}
     ideal = "+∞" if metric.ideal == float("inf") else f"{metric.ideal:g}"
     rows = {
-        "better is": "higher" if metric.higher_is_better else "lower",
+        "better is": {"zero": "closer to 0"}.get(metric.better, metric.better),
         "ideal value": ideal,
         "unit": units.get(metric.unit, metric.unit),
         "per band": "yes" if metric.band_wise else "no",
@@ -68,20 +69,52 @@ def facts(metric: Metric) -> str:
     return header + "| " + " | ".join(rows.values()) + " |"
 
 
-myst_substitutions = {f"{name}_facts": facts(metric) for name, metric in METRICS.items()}
+def overview() -> str:
+    """The table of all metrics, with links to their pages or else to the reference."""
+    lines = ["| metric | what it sees | blind to | range |", "|---|---|---|---|"]
+    for name, metric in METRICS.items():
+        link = f"{{py:obj}}`{name.upper()} <image_similarity_measures.{name}>`"
+        if (Path(__file__).parent / "metrics" / f"{name}.md").exists():
+            link = f"[{name.upper()}]({name}.md)"
+        lines.append(f"| {link} | {metric.summary} | {metric.blind} | {metric.values} |")
+    return "\n".join(lines)
+
+
+myst_substitutions = {
+    "metrics_overview": overview(),
+    **{f"{name}_facts": facts(metric) for name, metric in METRICS.items()},
+}
+
+
+def reference() -> dict[str, str]:
+    """What the reference lists of the registry: the functions, and the options of `Options`."""
+    options = [
+        f"   ``{name}_{field.name}``: {field.default!r}"
+        for name, metric in METRICS.items()
+        if metric.settings is not None
+        for field in dataclasses.fields(metric.settings)
+    ]
+    return {
+        ".. all-metrics::": "\n".join(f".. autofunction:: {name}" for name in METRICS),
+        "   .. all-options::": "\n\n".join(options),
+    }
 
 
 def add_tables(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put what the benchmarks have written at the end of the page on performance."""
+    """Put in what the benchmarks have written, and what the registry of metrics lists."""
     if page == "performance":
         for table in sorted(Path(__file__).parent.glob("performance/*.md")):
             include = f"```{{include}} performance/{table.name}\n```"
             source[0] += f"\n## {table.stem.capitalize()}\n\n{include}\n"
+    if page == "metrics/api":
+        for mark, text in reference().items():
+            source[0] = source[0].replace(mark, text)
 
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", add_tables)
     # One signature for a metric; its overloads are for type checkers.
-    analyzer = ModuleAnalyzer.for_module("image_similarity_measures.metrics.functions")
-    analyzer.analyze()
-    analyzer.overloads.clear()
+    for name in METRICS:
+        analyzer = ModuleAnalyzer.for_module(f"image_similarity_measures.metrics.{name}")
+        analyzer.analyze()
+        analyzer.overloads.clear()

@@ -23,9 +23,14 @@ ROOMS: dict[Path, dict[str, set[str]]] = {
         "checks": {"errors"},
         "arrays": {"checks", "errors", "pillow"},
         "rasters": {"arrays", "checks", "errors", "files", "opencv"},
-        "metrics": {"arrays", "checks", "errors", "opencv"},
+        "engine": {"arrays", "checks", "errors", "opencv"},
+        "metrics": {"arrays", "checks", "engine", "errors", "opencv"},
+        "scoring": {"arrays", "checks", "engine", "errors", "metrics"},
         "legacy": {"errors", "opencv", "rasters"},
-        "report": {"arrays", "checks", "errors", "files", "legacy", "metrics", "rasters"},
+        "report": {
+            "arrays", "checks", "engine", "errors", "files", "legacy", "metrics", "rasters",
+            "scoring",
+        },
         "cli": {"errors", "files", "metrics", "opencv", "report"},
     },
     SUPERRES: {

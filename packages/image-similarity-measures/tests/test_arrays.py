@@ -227,7 +227,8 @@ def test_two_dimensions_are_one_band(name, pair):
     org, pred = pair[0][:, :, 0], pair[1][:, :, 0]
     value = compute(name, org, pred)
     assert value == compute(name, org[:, :, None], pred[:, :, None])
-    assert compute(name, org, pred, per_band=True).shape == (1,)
+    if ism.METRICS[name].band_wise:
+        assert compute(name, org, pred, per_band=True).shape == (1,)
 
 
 def test_one_band_has_no_spectral_angle(pair):

@@ -27,11 +27,26 @@ from .errors import (
 
 if TYPE_CHECKING:
     from .arrays import ArrayPair, Block, PairSource
-    from .metrics.functions import fsim, issm, psnr, rmse, sam, sre, ssim, uiq
-    from .metrics.registry import METRICS, Metric
-    from .metrics.streaming import MapSink, Options, Score, Scores, score
+    from .engine.metric import Metric
+    from .engine.score import MapSink, Score, Scores
+    from .metrics import METRICS
+    from .metrics.bias import bias
+    from .metrics.correlation import correlation
+    from .metrics.ergas import ergas
+    from .metrics.fsim import fsim
+    from .metrics.issm import issm
+    from .metrics.mae import mae
+    from .metrics.psnr import psnr
+    from .metrics.rase import rase
+    from .metrics.rmse import rmse
+    from .metrics.sam import sam
+    from .metrics.scc import scc
+    from .metrics.sre import sre
+    from .metrics.ssim import ssim
+    from .metrics.uiq import uiq
     from .report.comparison import compare
     from .report.report import Report, Result
+    from .scoring import Options, score
 
 __version__ = "1.0.0"
 
@@ -57,12 +72,18 @@ __all__ = [
     "SimilarityWarning",
     "UsageError",
     "__version__",
+    "bias",
     "compare",
+    "correlation",
+    "ergas",
     "fsim",
     "issm",
+    "mae",
     "psnr",
+    "rase",
     "rmse",
     "sam",
+    "scc",
     "score",
     "sre",
     "ssim",
@@ -71,11 +92,10 @@ __all__ = [
 
 # Loaded on first use, so that the command's --help and --version need not wait for NumPy.
 _HOME = {
-    **dict.fromkeys(("METRICS", "Metric"), "metrics.registry"),
-    **dict.fromkeys(("MapSink", "Options", "Score", "Scores", "score"), "metrics.streaming"),
-    **dict.fromkeys(
-        ("fsim", "issm", "psnr", "rmse", "sam", "sre", "ssim", "uiq"), "metrics.functions"
-    ),
+    "METRICS": "metrics",
+    "Metric": "engine.metric",
+    **dict.fromkeys(("MapSink", "Score", "Scores"), "engine.score"),
+    **dict.fromkeys(("Options", "score"), "scoring"),
     **dict.fromkeys(("ArrayPair", "Block", "PairSource"), "arrays"),
     **dict.fromkeys(("Report", "Result"), "report.report"),
     "compare": "report.comparison",
@@ -83,12 +103,20 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    from .metrics import names
+
+    if name in _HOME:
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    elif name in names():
+        # A metric's function has the name of its module.
+        value = getattr(import_module(f".metrics.{name}", __name__), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    from .metrics import names
+
+    return sorted({*__all__, *names()})

@@ -36,6 +36,16 @@ class DataRange:
         """The largest difference that two values can have."""
         return self.high - self.low
 
+    def holds(self, dtype: np.dtype[Any]) -> bool:
+        """Whether no value of this type lies outside."""
+        if dtype.kind == "f":
+            return False
+        info = np.iinfo(dtype)
+        return bool(self.low <= info.min and info.max <= self.high)
+
+    def __str__(self) -> str:
+        return f"the data range {self.low:g} to {self.high:g}"
+
     @classmethod
     def of(cls, given: object) -> DataRange:
         """The range that a caller gives: the largest value, or a pair of the least and the largest.

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import image_similarity_measures as ism
 from image_similarity_measures.arrays import ArrayPair
-from image_similarity_measures.metrics.pixelwise import AngleSum, ErrorSums
-from image_similarity_measures.metrics.tiles import Span, Tile
+from image_similarity_measures.engine.pixels import ErrorSums
+from image_similarity_measures.engine.tiles import Span, Tile
+from image_similarity_measures.metrics.sam import AngleSum
 
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(2, 6))
 

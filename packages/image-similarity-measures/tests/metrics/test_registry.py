@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import math
 
 import numpy as np
 import pytest
 
 import image_similarity_measures as ism
-from image_similarity_measures.metrics import registry
+from image_similarity_measures import metrics as registry
 
 
-def test_the_order_is_that_of_version_0_3():
-    assert list(ism.METRICS) == ["fsim", "issm", "psnr", "rmse", "sam", "sre", "ssim", "uiq"]
+def test_the_metrics_are_the_modules_of_the_folder():
+    assert list(ism.METRICS) == sorted(ism.METRICS)
+    assert {"ergas", "fsim", "issm", "psnr", "rmse", "sam", "sre", "ssim", "uiq"} <= set(
+        ism.METRICS
+    )
+    for name, metric in ism.METRICS.items():
+        assert metric.name == name
+        assert metric is importlib.import_module(f"image_similarity_measures.metrics.{name}").METRIC
+        assert getattr(ism, name).__name__ == name
+        assert name in dir(ism)
+    assert "snr" not in ism.METRICS
+    assert len(ism.METRICS) == len(list(ism.METRICS))
 
 
 def test_an_unknown_name_is_answered_with_the_names_there_are():
-    with pytest.raises(ism.UsageError, match=r"'snr'.*fsim, issm, psnr, rmse, sam, sre, ssim, uiq"):
+    with pytest.raises(ism.UsageError, match=r"'snr'.*fsim, issm, .*sre, ssim, uiq"):
         registry.get("snr")
 
 
@@ -51,8 +63,16 @@ def test_the_direction_is_right(name, pair):
     org = pair[0].astype(float)
     noise = np.random.default_rng(0).normal(size=org.shape)
     needs = {"data_range": 4095} if ism.METRICS[name].needs_range else {}
-    scores = [getattr(ism, name)(org, org + s * noise, **needs) for s in (10, 100, 500)]
-    assert scores == sorted(scores, reverse=ism.METRICS[name].higher_is_better)
+    # Ever larger and ever brighter: what bias looks at grows as well.
+    noisy = [org + s * noise + s / 10 for s in (10, 100, 500)]
+    scores = [getattr(ism, name)(org, image, **needs) for image in noisy]
+    metric = ism.METRICS[name]
+    if metric.better == "zero":
+        scores = [abs(score) for score in scores]
+    assert scores == sorted(scores, reverse=metric.higher_is_better)
+    assert metric.reaches(scores[0], scores[1])
+    assert not metric.reaches(scores[1], scores[0])
+    assert not metric.reaches(math.nan, scores[1])
 
 
 @pytest.mark.parametrize("name", ism.METRICS)
@@ -71,3 +91,50 @@ def test_abilities_match_the_functions(name, pair):
     else:
         with pytest.raises(TypeError):
             function(*pair, per_band=True)
+
+
+@pytest.mark.parametrize("name", ism.METRICS)
+def test_what_a_metric_says_of_itself_is_complete(name):
+    """Documentation, tables and options are made of it."""
+    metric, function = ism.METRICS[name], getattr(ism, name)
+    assert metric.title
+    assert metric.summary
+    assert metric.blind
+    assert metric.values
+    assert metric.source
+    parameters = inspect.signature(function).parameters
+    assert list(parameters)[:2] == ["org_img", "pred_img"]
+    assert {"mask", "nodata", "axis"} <= set(parameters)
+    assert ("data_range" in parameters) == (metric.needs_range or name == "rmse")
+    assert ("per_band" in parameters) == metric.band_wise
+    assert ("full" in parameters) == metric.has_map
+    settings = {} if metric.settings is None else dict(vars(metric.settings)["__annotations__"])
+    for setting in settings:
+        assert parameters[setting].default == getattr(metric.settings(), setting)
+    for section in ("Parameters", "Returns", "Raises", "Notes"):
+        assert f"{section}\n" in inspect.getdoc(function)
+
+
+class TestOptions:
+    """One value holds the variants of all metrics."""
+
+    def test_each_is_named_after_its_metric(self):
+        options = ism.Options(ssim_window="uniform", normalized=True, data_range=7)
+        assert (options.ssim_window, options.rmse_normalized, options.normalized) == (
+            "uniform", True, True,
+        )  # fmt: skip
+        assert options.uiq_window_size == 8
+        assert options.with_data_range(9).data_range == 9
+        assert options.with_data_range(9).ssim_window == "uniform"
+        assert options.with_data_range(7) == options
+        assert hash(options.with_data_range(7)) == hash(options)
+        assert options != ism.Options()
+        assert eval(repr(options), {"Options": ism.Options}) == options
+
+    def test_one_that_does_not_exist_is_answered_with_those_there_are(self):
+        with pytest.raises(ism.UsageError, match=r"'ssim_windows'.*ssim_window, uiq_window_size"):
+            ism.Options(ssim_windows="uniform")
+        with pytest.raises(AttributeError):
+            getattr(ism.Options(), "colour")  # noqa: B009
+        with pytest.raises(ism.UsageError, match="gaussian, uniform"):
+            ism.Options(ssim_window="hann")

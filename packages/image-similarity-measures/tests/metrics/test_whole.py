@@ -15,11 +15,12 @@ from scipy.signal import convolve2d
 import image_similarity_measures as ism
 from image_similarity_measures.arrays import ArrayPair
 from image_similarity_measures.checks import DataRange
-from image_similarity_measures.metrics import edges as edges_module
-from image_similarity_measures.metrics.edges import HIGH, LOW, StripEdges, edge_correlation
-from image_similarity_measures.metrics.phase import phase_congruency
-from image_similarity_measures.metrics.tiles import Span, Tile
-from image_similarity_measures.metrics.whole import FeatureSimilarity, JointStatistics, to_8bit
+from image_similarity_measures.engine import edges as edges_module
+from image_similarity_measures.engine.edges import HIGH, LOW, StripEdges, edge_correlation
+from image_similarity_measures.engine.phase import phase_congruency
+from image_similarity_measures.engine.tiles import Span, Tile
+from image_similarity_measures.metrics.fsim import FeatureSimilarity
+from image_similarity_measures.metrics.issm import JointStatistics, to_8bit
 
 
 def slow_phase_congruency(image):

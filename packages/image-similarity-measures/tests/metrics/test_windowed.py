@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 import image_similarity_measures as ism
-from image_similarity_measures.metrics import windowed
+from image_similarity_measures.metrics.ssim import StructuralSimilarity
 
 
 def skimage_ssim(org, pred, data_range, window):
@@ -73,7 +73,7 @@ def test_both_precisions_of_ssim_agree(monkeypatch, make_pair):
     images = make_pair(130, 140, 4)
     scores = []
     for trusted in (True, False):
-        monkeypatch.setattr(windowed.StructuralSimilarity, "_trusted", lambda *_, t=trusted: t)
+        monkeypatch.setattr(StructuralSimilarity, "_trusted", lambda *_, t=trusted: t)
         scores.append(ism.ssim(*images))
     assert scores[0] != scores[1]
     assert scores[0] == pytest.approx(scores[1], abs=1e-7)

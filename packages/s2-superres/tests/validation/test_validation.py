@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import image_similarity_measures as ism
 from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M
 from s2_superres.errors import InputError, S2SuperresError, WeightsError
 from s2_superres.files.png import encode_png
@@ -29,6 +28,7 @@ from s2_superres.validation.methods import Method, choose_methods
 from s2_superres.validation.scenes import Scene, Selection, read_scene, read_scenes
 from s2_superres.validation.table import table
 from s2_superres.validation.wald import (
+    SCORED,
     Settings,
     compare,
     degrade_valid,
@@ -245,7 +245,7 @@ def test_bicubic_is_scored_as_a_naive_protocol_scores_it(crop: Path) -> None:
         full = degrade(bicubic(truth, ratio), ratio)
         agreement = np.sqrt(((truth - full) ** 2).mean(axis=(1, 2)))
         np.testing.assert_allclose(score.agreement, agreement, rtol=1e-3)
-        assert set(score.overall) == set(ism.METRICS)
+        assert set(score.overall) == set(SCORED)
         assert found.valid_share == 1
 
 
@@ -509,7 +509,7 @@ def test_the_document_is_strict_json_and_says_where_it_comes_from(validation) ->
     first = document["comparisons"][0]
     assert first["bands"] == ["B05", "B06", "B07", "B8A", "B11", "B12"]
     for result in first["results"]:
-        assert set(result["overall"]) == set(document["metrics"]) == set(ism.METRICS)
+        assert set(result["overall"]) == set(document["metrics"]) == set(SCORED)
         assert len(result["per_band"]["uiq"]) == 6 and "sam" not in result["per_band"]
         assert len(result["agreement_per_band"]) == 6
     assert document["methods"][1]["networks"][0]["family"] == "regression"

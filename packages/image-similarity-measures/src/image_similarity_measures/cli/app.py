@@ -20,6 +20,7 @@ import typer
 
 from image_similarity_measures import __version__
 from image_similarity_measures.errors import ImageSimilarityError, OutputError, UsageError
+from image_similarity_measures.metrics import names
 
 if TYPE_CHECKING:
     from image_similarity_measures.report.report import Failure, Report
@@ -28,7 +29,7 @@ __all__ = ["main", "run"]
 
 PASSED, FAILED, MISUSED, UNDER, INTERRUPTED = 0, 1, 2, 3, 130
 
-METRIC_NAMES = "fsim, issm, psnr, rmse, sam, sre, ssim, uiq"
+METRIC_NAMES = ", ".join(names())
 
 
 class Format(StrEnum):
@@ -179,8 +180,8 @@ def score_files(
     Exit codes: 0 done, 1 error, 2 wrong usage, 3 below --fail-under. A pair that cannot be scored
     does not keep those after it from being scored.
     """
+    from image_similarity_measures import metrics as registry
     from image_similarity_measures.files import writable, write_text
-    from image_similarity_measures.metrics import registry
     from image_similarity_measures.report import comparison, pairs
 
     del version
@@ -409,7 +410,7 @@ class _Progress:
 
 
 def _bounds(texts: Sequence[str]) -> dict[str, float]:
-    from image_similarity_measures.metrics import registry
+    from image_similarity_measures import metrics as registry
 
     bounds = {}
     for text in texts:
@@ -486,7 +487,9 @@ def _verdict(reports: Sequence[Report], unpaired: Sequence[str], bounds: dict[st
         for name, bound in bounds.items():
             result = report[name]
             if not result.reaches(bound):
-                relation = "below" if result.higher_is_better else "above"
+                relation = {"higher": "below", "lower": "above"}.get(
+                    result.better, "farther from 0 than"
+                )
                 failures.append(
                     f"{report.image2}: {name} {result.value:.6g} is {relation} {bound:g}"
                 )

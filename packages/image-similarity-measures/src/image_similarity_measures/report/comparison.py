@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from numpy.typing import ArrayLike
 
+from image_similarity_measures import metrics as registry
 from image_similarity_measures.arrays import ArrayPair
 from image_similarity_measures.checks import DataRange
+from image_similarity_measures.engine.score import BandMean, Score
 from image_similarity_measures.errors import InputError, warn
-from image_similarity_measures.metrics import registry
-from image_similarity_measures.metrics.streaming import BandMean, Options, Score, score_bands
+from image_similarity_measures.scoring import Options, score_bands
 
 from .report import Report, Result
 
@@ -101,14 +102,16 @@ def compare(
     """
     options = options or Options()
     if data_range is not None:
-        options = replace(options, data_range=data_range)
+        options = options.with_data_range(data_range)
     with ExitStack() as stack:
         pair = stack.enter_context(
             _open_pair(org, pred, mask, nodata, bands, allow_grid_mismatch, axis)
         )
         names = registry.select(metrics)
         notes = list(pair.source.notes)
-        if options.data_range is None and any(registry.get(name).needs_range for name in names):
+        if options.data_range is None and any(
+            registry.get(name).ranged(options.of(name)) for name in names
+        ):
             options = _with_range_of_bits(options, pair, notes)
         sinks: Mapping[str, BandMean] = {}
         if maps is not None:
@@ -166,8 +169,10 @@ def compare_as_0_3(
         A metric or loader does not exist.
     """
     from image_similarity_measures.legacy.evaluate import RANGED, score_files
+    from image_similarity_measures.legacy.quality_metrics import metric_functions
 
-    names = registry.select(metrics)
+    new = registry.any_of_all(metrics) - metric_functions.keys()
+    names = [name for name in registry.select(metrics) if name not in new]
     wanted = DataRange.of(4095.0 if data_range is None else data_range)
     if wanted.low:
         raise InputError("data_range of 0.3 begins at 0; give the largest possible value alone")
@@ -249,7 +254,7 @@ def _with_range_of_bits(options: Options, pair: _Pair, notes: list[str]) -> Opti
             f"{' and '.join(said)}; the data range of {most} bit(s) is used, give data_range if "
             "the images have another"
         )
-    return replace(options, data_range=2.0**most - 1)
+    return options.with_data_range(2.0**most - 1)
 
 
 def _open_maps(

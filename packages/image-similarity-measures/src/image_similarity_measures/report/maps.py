@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from image_similarity_measures import metrics as registry
 from image_similarity_measures.errors import UsageError
-from image_similarity_measures.metrics import registry
 
 __all__ = ["map_paths"]
 

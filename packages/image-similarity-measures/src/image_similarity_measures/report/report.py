@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from image_similarity_measures.metrics.registry import METRICS
+from image_similarity_measures.metrics import METRICS
 
 __all__ = ["Failure", "Report", "Result", "to_csv", "to_json", "to_table"]
 
@@ -54,8 +54,13 @@ class Result:
         return METRICS[self.name].title
 
     @property
+    def better(self) -> str:
+        """Which values are better: "higher", "lower", or "zero" for those close to zero."""
+        return METRICS[self.name].better
+
+    @property
     def higher_is_better(self) -> bool:
-        """The metric's direction."""
+        """Whether larger values are better."""
         return METRICS[self.name].higher_is_better
 
     @property
@@ -65,7 +70,7 @@ class Result:
 
     def reaches(self, bound: float) -> bool:
         """Whether the value is at least as good as `bound`; NaN never is."""
-        return self.value >= bound if self.higher_is_better else self.value <= bound
+        return METRICS[self.name].reaches(self.value, bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,7 @@ class Report:
             }
         details = {
             result.name: {
-                "better": "higher" if result.higher_is_better else "lower",
+                "better": result.better,
                 "ideal": _finite(result.ideal),
                 "unit": result.unit,
                 "data_range": result.data_range,
@@ -179,7 +184,7 @@ class Report:
                 result.name,
                 _short(result.value),
                 result.unit,
-                "higher" if result.higher_is_better else "lower",
+                result.better,
                 _short(result.ideal),
                 _range(result.data_range),
             ]

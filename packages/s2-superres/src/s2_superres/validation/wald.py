@@ -33,6 +33,8 @@ from s2_superres.validation.scenes import Scene
 SCHEMA = "s2-superres-validation/1"
 #: Digital numbers of reflectance 1: the data range of the metrics that need one.
 DATA_RANGE = 10000.0
+#: The metrics of a report.
+SCORED = ("fsim", "issm", "psnr", "rmse", "sam", "sre", "ssim", "uiq")
 #: The metrics' windows, up to 11 x 11 pixels, should have some room in the truth.
 SMALLEST_TRUTH = 16
 #: Pixels of the truth along the side of a report's pictures.
@@ -218,7 +220,7 @@ class Validation:
                     "unit": "DN" if metric.unit == "dn" else metric.unit,
                     "better": "higher" if metric.higher_is_better else "lower",
                 }
-                for name, metric in ism.METRICS.items()
+                for name, metric in ((name, ism.METRICS[name]) for name in SCORED)
             },
             "methods": [method.to_dict() for method in self.methods],
             "scenes": list(self.scenes),
@@ -475,6 +477,7 @@ def score(
         report = ism.compare(
             np.ascontiguousarray(np.moveaxis(truth, 0, -1)),
             np.ascontiguousarray(np.moveaxis(predicted, 0, -1)),
+            metrics=SCORED,
             data_range=DATA_RANGE,
             mask=valid,
         )

@@ -1,4 +1,4 @@
-"""Phase congruency of an image, as FSIM uses it.
+"""Phase congruency and gradients of an image, as FSIM compares them.
 
 Kovesi's measure (1999, Videre 1(3)): where the responses of log-Gabor filters of all scales are
 in phase, there is a feature, whatever its contrast. Settings are those of Zhang et al. 2011.
@@ -125,6 +125,49 @@ def phase_congruency(image: Array) -> Array:
         here -= threshold
         energy += np.maximum(here, 0, out=here)
     return np.divide(energy, amplitude, out=energy, where=amplitude > 0)
+
+
+def feature_similarity(
+    org: Array, pred: Array, constants: tuple[float, float]
+) -> tuple[Array, Array]:
+    """FSIM's local similarity and its weight, the larger phase congruency.
+
+    Parameters
+    ----------
+    org, pred : ndarray
+        (rows, cols) float32, intensities from 0 to 255.
+    constants : tuple of float
+        T1 and T2.
+
+    Returns
+    -------
+    similarity, weight : ndarray
+        (rows, cols) float32.
+    """
+    t1, t2 = (np.float32(t) for t in constants)
+    org_phase, pred_phase = phase_congruency(org), phase_congruency(pred)
+    similarity = _alike(org_phase, pred_phase, t1)
+    similarity *= _alike(_gradient(org), _gradient(pred), t2)
+    return similarity, np.maximum(org_phase, pred_phase)
+
+
+def _alike(x: Array, y: Array, constant: np.float32) -> Array:
+    """Return (2 x y + c) / (x^2 + y^2 + c), exactly 1 where x equals y."""
+    ratio: Array = (2 * (x * y) + constant) / (x * x + y * y + constant)
+    return ratio
+
+
+def _gradient(image: Array) -> Array:
+    """Scharr gradient magnitude, weights 3 10 3 over 16, with zeros around the image."""
+    cv2 = opencv()
+    settings = {"scale": 1 / 16, "borderType": cv2.BORDER_CONSTANT}
+    across = cv2.Scharr(image, cv2.CV_32F, 1, 0, **settings)
+    down = cv2.Scharr(image, cv2.CV_32F, 0, 1, **settings)
+    # Not cv2.magnitude, whose last digit depends on where an array lies in memory.
+    across *= across
+    across += np.multiply(down, down, out=down)
+    magnitude: Array = np.sqrt(across, out=across)
+    return magnitude
 
 
 def _transform(plane: Array, *, inverse: bool = False) -> None:

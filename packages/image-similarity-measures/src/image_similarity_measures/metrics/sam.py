@@ -1,109 +1,47 @@
-"""What sees one pixel at a time: sums for RMSE, PSNR and SRE, SAM's angles, the largest value."""
+"""SAM: spectral angle mapper."""
 
 from __future__ import annotations
 
-from typing import Self
+from dataclasses import dataclass
+from typing import Literal, Self, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from image_similarity_measures.checks import Array
+from image_similarity_measures.engine.call import Given, Map, compute
+from image_similarity_measures.engine.exact import EXACT
+from image_similarity_measures.engine.metric import (
+    Finish,
+    Metric,
+    Outcome,
+)
+from image_similarity_measures.engine.plan import Plan
+from image_similarity_measures.engine.tiles import Tile, blanked
+from image_similarity_measures.errors import InputError
 from image_similarity_measures.opencv import opencv
 
-from .exact import EXACT, difference
-from .tiles import Tile, band_sums, blanked
 
-
-class ErrorSums:
-    """Sums over pixels, per band, from which RMSE, PSNR and SRE follow.
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Variants of SAM.
 
     Attributes
     ----------
-    count : int
-        Valid pixels.
-    squares : ndarray
-        Sum of squared differences, per band.
-    signal : ndarray
-        Sum of the original's values, per band.
-    power : ndarray
-        Sum of the original's squares, per band; only gathered when asked for.
+    degrees : bool
+        In degrees rather than radians.
     """
 
-    halo = (0, 0)
-
-    def __init__(self, bands: int, *, with_power: bool = False) -> None:
-        self.with_power = with_power
-        self.count = 0
-        self.squares: Array = np.zeros(bands)
-        self.signal: Array = np.zeros(bands)
-        self.power: Array = np.zeros(bands)
-
-    def fresh(self) -> Self:
-        """Return an empty accumulator of the same settings."""
-        return type(self)(len(self.squares), with_power=self.with_power)
-
-    def update(self, tile: Tile, out: Array | None = None) -> None:
-        """Take a tile's pixels."""
-        block = tile.core()
-        org, pred, valid = block.org, block.pred, block.valid
-        count = len(tile.rows) * len(tile.cols) if valid is None else int(valid.sum())
-        self.count += count
-        if valid is None and org.dtype in (np.uint8, np.uint16) and org.shape[2] <= 4:
-            # OpenCV's moments of up to four bands are exact for these types and several times
-            # faster than NumPy's sums.
-            cv2 = opencv()
-            bands = org.shape[2]
-            mean, deviation = cv2.meanStdDev(cv2.absdiff(org, pred))
-            self.squares += count * (mean[:, 0] ** 2 + deviation[:, 0] ** 2)
-            self.signal += count * np.array(cv2.mean(org)[:bands])
-        else:
-            error = difference(org, pred)
-            self.squares += band_sums(np.square(error, out=error), valid)
-            self.signal += band_sums(org, valid)
-        if self.with_power:
-            self.power += band_sums(np.square(org, dtype=np.float64), valid)
-
-    def merge(self, other: Self) -> None:
-        """Take another's sums."""
-        self.count += other.count
-        self.squares += other.squares
-        self.signal += other.signal
-        self.power += other.power
-
-    def mse(self) -> Array:
-        """Mean squared error per band; NaN without valid pixels."""
-        return self.squares / self.count if self.count else np.full_like(self.squares, np.nan)
-
-    def rmse(self) -> Array:
-        """Root mean squared error per band, in the unit of the data."""
-        return np.sqrt(self.mse())
-
-    def sre(self, variant: str = "lanaras") -> Array:
-        """Signal-to-reconstruction-error ratio per band in dB; infinite without error.
-
-        ``"lanaras"`` is mean(x)^2 / MSE (Lanaras et al. 2018, doi 10.1016/j.isprsjprs.2018.09.018);
-        ``"supreme"`` is sum(x^2) / sum((y - x)^2), as SupReME's evaluation has it.
-        """
-        if not self.count:
-            return np.full_like(self.squares, np.nan)
-        if variant == "supreme":
-            return decibels(self.power, self.squares)
-        return decibels((self.signal / self.count) ** 2, self.mse())
+    degrees: bool = True
 
 
-def peak_ratio(peak: float, mse: Array | float) -> Array:
-    """10 log10(peak^2 / mse), infinite where there is no error, also where no float is peak^2."""
-    square = np.square(np.float64(peak))
-    if 0 < square < np.inf:
-        return decibels(square, mse)
-    with np.errstate(divide="ignore"):
-        return np.asarray(20 * np.log10(peak) - 10 * np.log10(mse))
-
-
-def decibels(signal: Array | float, noise: Array | float) -> Array:
-    """10 log10(signal / noise), infinite where there is no noise, whatever the signal."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = 10 * np.log10(np.divide(signal, noise))
-    return np.where(np.equal(noise, 0), np.inf, ratio)
+def begin(plan: Plan, settings: Settings) -> Finish:
+    """Gather the angles."""
+    if plan.bands == 1:
+        raise InputError("SAM needs spectra, and one band has no angle; give 2 or more")
+    angle = plan.tiles(AngleSum, settings.degrees, width=4, maps="sam")
+    unit = "deg" if settings.degrees else "rad"
+    return lambda: Outcome(angle.count, plan.area, None, angle.mean(), unit)
 
 
 class AngleSum:
@@ -114,14 +52,14 @@ class AngleSum:
 
     halo = (0, 0)
 
-    def __init__(self, *, degrees: bool = True) -> None:
+    def __init__(self, degrees: bool = True) -> None:
         self.degrees = degrees
         self.count = 0
         self.total = 0.0
 
     def fresh(self) -> Self:
         """Return an empty accumulator of the same settings."""
-        return type(self)(degrees=self.degrees)
+        return type(self)(self.degrees)
 
     def update(self, tile: Tile, out: Array | None = None) -> None:
         """Take a tile's pixels; `out` gets the angle at each, in the unit asked for."""
@@ -232,3 +170,105 @@ def _opposite(planes: list[tuple[Array, Array]], power: Array, product: Array) -
         opencv().accumulateSquare(np.subtract(y.astype(np.float64), explained, out=explained), rest)
     # Two roots, since the product of tiny floats could vanish.
     return np.sqrt(rest, out=rest) * np.sqrt(power)
+
+
+METRIC = Metric(
+    name="sam",
+    title="Spectral angle mapper",
+    unit="deg",
+    better="lower",
+    ideal=0.0,
+    sees="pixels",
+    summary="mean angle between the spectra of a pixel; blind to brightness",
+    blind="brightness",
+    values="0 to 180 degrees",
+    source="Kruse et al. 1993, doi 10.1016/0034-4257(93)90013-N",
+    begin=begin,
+    settings=Settings,
+    has_map=True,
+    band_wise=False,
+)
+
+
+@overload
+def sam(
+    org_img: ArrayLike,
+    pred_img: ArrayLike,
+    *,
+    mask: ArrayLike | None = ...,
+    nodata: float | None = ...,
+    axis: int | None = ...,
+    degrees: bool = ...,
+    full: Literal[False] = ...,
+) -> float: ...
+
+
+@overload
+def sam(
+    org_img: ArrayLike,
+    pred_img: ArrayLike,
+    *,
+    mask: ArrayLike | None = ...,
+    nodata: float | None = ...,
+    axis: int | None = ...,
+    degrees: bool = ...,
+    full: Literal[True],
+) -> tuple[float, Map]: ...
+
+
+def sam(
+    org_img: ArrayLike,
+    pred_img: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    nodata: float | None = None,
+    axis: int | None = None,
+    degrees: bool = True,
+    full: bool = False,
+) -> float | tuple[float, Map]:
+    """Spectral angle mapper (Kruse et al. 1993): mean angle between spectra.
+
+    Parameters
+    ----------
+    org_img, pred_img : array_like
+        (rows, cols) or (rows, cols, bands), any real dtype, one shape.
+    mask : array_like of bool, optional
+        (rows, cols), True where pixels are used.
+    nodata : float, optional
+        Pixels with this value in any band of either image are left out, as are NaN, infinity, and
+        what a masked array masks.
+    axis : int, optional
+        Where the bands are; the last axis by default, with a warning if it could be the first.
+    degrees : bool
+        In degrees rather than radians.
+    full : bool
+        Return the angle of each pixel as well: float32, (rows, cols), NaN where there is none.
+
+    Returns
+    -------
+    float
+        The mean over the pixels; 0 for spectra that differ in brightness only. NaN with a
+        warning if nothing valid is left. With `full` a pair of this and the map.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the images differ in shape.
+    InputError
+        If an image or option cannot be used.
+
+    Notes
+    -----
+    The angle is ``arccos(x . y / (|x| |y|))``, computed from its tangent, which keeps small angles
+    exact. Pixels whose spectrum is zero in either image are left out.
+
+    References
+    ----------
+    .. [1] F. A. Kruse et al., "The spectral image processing system (SIPS)", Remote Sensing of
+       Environment 44, 1993. doi 10.1016/0034-4257(93)90013-N
+    """
+    given = Given(mask, nodata, axis)
+    result: float | tuple[float, Map] = compute(
+        METRIC, org_img, pred_img, given, Settings(degrees), full=full
+    )
+    return result

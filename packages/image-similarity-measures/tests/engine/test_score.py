@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import image_similarity_measures as ism
 from image_similarity_measures.arrays import ArrayPair
-from image_similarity_measures.metrics import streaming
-from image_similarity_measures.metrics.streaming import Options, score
+from image_similarity_measures.engine import score as engine
+from image_similarity_measures.engine import strips
+from image_similarity_measures.scoring import Options, score
 
 NAMES = list(ism.METRICS)
 
@@ -63,8 +64,8 @@ def test_the_result_does_not_depend_on_how_a_source_is_read(
 ):
     """Equal to the last digit, with mask, maps and all metrics."""
     org, pred, mask = scene
-    monkeypatch.setattr(streaming, "_STRIP_SAMPLES", 1)
-    monkeypatch.setattr(streaming, "_THREADED_SAMPLES", 1)
+    monkeypatch.setattr(strips, "STRIP_SAMPLES", 1)
+    monkeypatch.setattr(engine, "_THREADED_SAMPLES", 1)
     pair = ArrayPair(org, pred, mask=mask)
     sinks = {name: Collected() for name in NAMES if ism.METRICS[name].has_map}
     source = Recorded(pair, block_rows)
@@ -96,12 +97,12 @@ def test_tiles_of_any_size_give_the_same(height, samples, reverse):
     names = ["psnr", "sam", "ssim", "uiq"]
     whole = score(ArrayPair(org, pred), names)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming, "_TILE_ROWS", height)
-        patch.setattr(streaming, "_TILE_SAMPLES", height * samples)
-        patch.setattr(streaming, "_STRIP_SAMPLES", 1)
+        patch.setattr(strips, "TILE_ROWS", height)
+        patch.setattr(strips, "TILE_SAMPLES", height * samples)
+        patch.setattr(strips, "STRIP_SAMPLES", 1)
         # SSIM in float64, or its rounding would follow the tile's mean.
         patch.setattr(
-            "image_similarity_measures.metrics.windowed.StructuralSimilarity._trusted",
+            "image_similarity_measures.metrics.ssim.StructuralSimilarity._trusted",
             lambda *_: False,
         )
         exact = score(ArrayPair(org, pred), names)
@@ -114,7 +115,7 @@ def test_threads_change_nothing(make_pair, monkeypatch):
     images = make_pair(300, 200, 4)
     results = []
     for limit in (1, 10**9):
-        monkeypatch.setattr(streaming, "_THREADED_SAMPLES", limit)
+        monkeypatch.setattr(engine, "_THREADED_SAMPLES", limit)
         scores = score(ArrayPair(*images), "all")
         results.append({name: scores[name].per_band or scores[name].value for name in scores})
     assert results[0] == results[1]
@@ -155,7 +156,7 @@ def test_the_share_of_valid_pixels_is_told(scene):
 
 
 def test_progress_counts_rows_up_to_the_last(scene, monkeypatch):
-    monkeypatch.setattr(streaming, "_STRIP_SAMPLES", 1)
+    monkeypatch.setattr(strips, "STRIP_SAMPLES", 1)
     seen = []
     score(ArrayPair(*scene[:2]), "rmse", progress=lambda done, rows: seen.append((done, rows)))
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})

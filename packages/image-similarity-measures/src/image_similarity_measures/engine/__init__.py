@@ -1,0 +1,1 @@
+"""How metrics are computed: one pass over a pair, tile by tile, for all that are asked."""

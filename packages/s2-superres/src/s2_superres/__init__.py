@@ -10,7 +10,8 @@ from s2_superres.errors import S2SuperresError
 if TYPE_CHECKING:
     from s2_superres.inference.api import superresolve
     from s2_superres.inference.arrays import SuperResolved
-    from s2_superres.products.product import Product, open_product
+    from s2_superres.products.openers import open_product
+    from s2_superres.products.product import Product
 
 __version__ = "1.0.0"
 
@@ -28,7 +29,7 @@ __getattr__, _ = offer(
     {
         "Product": "products.product",
         "SuperResolved": "inference.arrays",
-        "open_product": "products.product",
+        "open_product": "products.openers",
         "superresolve": "inference.api",
     },
 )

@@ -47,6 +47,8 @@ BANDS = (B01, B02, B03, B04, B05, B06, B07, B08, B8A, B09, B11, B12)
 BANDS_10M = (B02, B03, B04, B08)
 BANDS_20M = (B05, B06, B07, B8A, B11, B12)
 BANDS_60M = (B01, B09)
+#: Which bands feed the network of the bands at 20 m or 60 m, by resolution.
+INPUTS = {20: (10, 20), 60: (10, 20, 60)}
 BY_NAME = {band.name: band for band in BANDS}
 BY_RESOLUTION = {10: BANDS_10M, 20: BANDS_20M, 60: BANDS_60M}
 

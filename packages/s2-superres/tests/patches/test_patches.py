@@ -22,7 +22,7 @@ from s2_superres.errors import InputError, OutputError, ProductError
 from s2_superres.patches.cutting import CutOptions, Split, cut_patches, lattice_stride
 from s2_superres.patches.patchset import PatchSet, PatchSettings
 from s2_superres.patches.scenes import ProductScene, SceneFacts, read_degraded
-from s2_superres.products.product import open_product
+from s2_superres.products.openers import open_product
 from s2_superres.raster.degradation import degradation_taps, degrade
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.products import (

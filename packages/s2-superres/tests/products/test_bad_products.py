@@ -16,8 +16,8 @@ import pytest
 
 from s2_superres.bands import BANDS, BANDS_20M, BY_NAME
 from s2_superres.errors import ProductError
-from s2_superres.products.product import open_product
-from s2_superres.products.reading import ProductReader
+from s2_superres.products.openers import open_product, open_reader
+from s2_superres.raster.grid import Area
 from s2_superres.testing.products import zip_product
 
 
@@ -50,6 +50,7 @@ def test_folder_without_permission(safe: Path, monkeypatch: pytest.MonkeyPatch) 
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "exists", exists)
+    monkeypatch.setattr(Path, "is_dir", exists)
     refused(safe, r"cannot be read \(Permission denied\)")
 
 
@@ -62,7 +63,8 @@ def test_file_that_is_no_product(tmp_path: Path, name: str) -> None:
 
 
 def test_folder_that_is_no_product(tmp_path: Path) -> None:
-    refused(tmp_path, "no MTD_MSIL1C.xml or MTD_MSIL2A.xml")
+    """What is accepted is listed, and what is known but not supported."""
+    refused(tmp_path, r"not a product; give .*a \.SAFE folder.*not supported: AWS")
 
 
 def test_folder_is_not_searched_deeply(safe: Path) -> None:
@@ -70,7 +72,7 @@ def test_folder_is_not_searched_deeply(safe: Path) -> None:
     deep = safe.parent / "a" / "b"
     deep.mkdir(parents=True)
     safe.rename(deep / safe.name)
-    refused(deep.parent, "no MTD_MSIL1C.xml")
+    refused(deep.parent, "not a product")
 
 
 def test_folder_with_two_products(safe: Path) -> None:
@@ -113,10 +115,10 @@ def test_band_file_that_cannot_be_read(
     spoil(path)
     product = open_product(safe)
     with pytest.raises(ProductError, match=rf"_B06\.jp2: .*{said}.*download") as caught:
-        ProductReader(product)
+        open_reader(product)
     assert "\n" not in str(caught.value)
-    with ProductReader(product, bands=[BY_NAME["B05"]]) as reader:
-        assert reader.read(20, 0, 0, 2, 2).shape == (1, 2, 2)
+    with open_reader(product, bands=[BY_NAME["B05"]]) as reader:
+        assert reader.read(reader.bands_at(20), Area(0, 0, 2, 2)).shape == (1, 2, 2)
 
 
 def test_band_file_damaged_inside(safe: Path) -> None:
@@ -127,15 +129,15 @@ def test_band_file_damaged_inside(safe: Path) -> None:
     data[start + 200 :] = bytes(len(data) - start - 200)
     path.write_bytes(data)
     product = open_product(safe)
-    with ProductReader(product) as reader, pytest.raises(ProductError, match="cannot be decoded"):
-        reader.read(10, 0, 0, 240, 300)
+    with open_reader(product) as reader, pytest.raises(ProductError, match="cannot be decoded"):
+        reader.read(reader.bands_at(10), Area(0, 0, 240, 300))
 
 
 def test_band_file_of_another_size(safe: Path) -> None:
     """A 20 m file under a 10 m band's name does not shift the image."""
     shutil.copy(next(safe.rglob("*_B05.jp2")), next(safe.rglob("*_B02.jp2")))
     with pytest.raises(ProductError, match=r"120 x 150 pixels, but the metadata tell.*240 x 300"):
-        ProductReader(open_product(safe))
+        open_reader(open_product(safe))
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.95])
@@ -293,8 +295,8 @@ def test_product_off_the_60_m_grid(safe: Path) -> None:
 def test_input_is_never_touched(l1c: Path) -> None:
     """Reading writes nothing, not even GDAL's side files."""
     before = {path: path.stat().st_mtime_ns for path in l1c.rglob("*")}
-    with ProductReader(open_product(l1c)) as reader:
-        assert np.all(reader.read(10, 0, 0, 6, 6) > 0)
+    with open_reader(open_product(l1c)) as reader:
+        assert np.all(reader.read(reader.bands_at(10), Area(0, 0, 6, 6)) > 0)
     assert {path: path.stat().st_mtime_ns for path in l1c.rglob("*")} == before
 
 

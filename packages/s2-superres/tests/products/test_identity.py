@@ -12,9 +12,8 @@ import rasterio
 
 from s2_superres.bands import BANDS
 from s2_superres.errors import ProductError
-from s2_superres.products.product import open_granules, open_product
-from s2_superres.products.reading import ProductReader
-from s2_superres.raster.grid import Grid
+from s2_superres.products.openers import open_granules, open_product, open_reader
+from s2_superres.raster.grid import Area, Grid
 from s2_superres.testing.products import ProductSpec, coordinates, write_product
 
 EAST = Grid("EPSG:32633", 399960.0, 6200040.0, 240, 300)
@@ -79,7 +78,7 @@ def test_image_with_the_pixels_of_a_neighbour(safe: Path, tmp_path: Path) -> Non
     other = write_product(tmp_path / "other", ProductSpec("L1C", "05.09", EAST), coordinates)
     shutil.copy(next(other.rglob("*_B11.jp2")), next(safe.rglob("*_B11.jp2")))
     with pytest.raises(ProductError, match=r"_B11\.jp2: lies at 399960 .*another tile's"):
-        ProductReader(open_product(safe))
+        open_reader(open_product(safe))
 
 
 def test_two_files_for_a_band(safe: Path) -> None:
@@ -171,5 +170,5 @@ def test_files_that_macos_adds_are_no_part_of_a_product(tmp_path: Path) -> None:
         (file.parent / f"._{file.name}").write_bytes(b"\0\5\26\7")
         (file.parent / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     (safe / "GRANULE" / ".DS_Store").write_bytes(b"\0")
-    with ProductReader(open_product(safe)) as reader:
-        assert (reader.read(20, 0, 0, 120, 150) > 0).all()
+    with open_reader(open_product(safe)) as reader:
+        assert (reader.read(reader.bands_at(20), Area(0, 0, 120, 150)) > 0).all()

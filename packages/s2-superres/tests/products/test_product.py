@@ -14,7 +14,8 @@ import pytest
 import rasterio
 
 from s2_superres.bands import BANDS, central_wavelengths
-from s2_superres.products.product import Product, open_granules, open_product
+from s2_superres.products.openers import open_granules, open_product
+from s2_superres.products.product import Product
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.products import ProductSpec, coordinates, write_product, zip_product
 

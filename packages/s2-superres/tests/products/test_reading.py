@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from s2_superres.bands import BANDS, BANDS_10M, BANDS_20M, BY_NAME, BY_RESOLUTION
 from s2_superres.errors import AreaError
-from s2_superres.products.product import open_product
-from s2_superres.products.reading import ProductReader
+from s2_superres.products.openers import open_product, open_reader
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.raster.windows import plan
 from s2_superres.testing.products import ProductSpec, coordinates, write_product, zip_product
@@ -47,8 +46,8 @@ def test_any_window_is_the_slice_of_the_whole(
     row, col = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, cols - 1))
     height = data.draw(st.integers(1, rows - row))
     width = data.draw(st.integers(1, cols - col))
-    with ProductReader(open_product(l1c)) as reader:
-        got = reader.read(resolution, row, col, height, width)
+    with open_reader(open_product(l1c)) as reader:
+        got = reader.read(reader.bands_at(resolution), Area(row, col, height, width))
     np.testing.assert_array_equal(got, whole[:, row : row + height, col : col + width])
 
 
@@ -57,15 +56,14 @@ def test_windows_across_blocks_make_up_the_image(large: Path, tmp_path: Path, zi
     """Windows that cut through blocks, read row by row, give the image; from a zip too."""
     source = zip_product(large, tmp_path / "a.zip", compress=True) if zipped else large
     product = open_product(source)
-    with ProductReader(product) as reader:
+    with open_reader(product) as reader:
         for resolution in (10, 20, 60):
             whole = expected(2460, 1260, resolution)
             out = np.zeros_like(whole)
             for window in plan(product.grid.area, 700, 0):
                 place = window.core.at(resolution)
-                out[:, place.row : place.row_stop, place.col : place.col_stop] = reader.read(
-                    resolution, *place
-                )
+                inside = np.s_[:, place.row : place.row_stop, place.col : place.col_stop]
+                out[inside] = reader.read(reader.bands_at(resolution), place)
             np.testing.assert_array_equal(out, whole)
 
 
@@ -84,11 +82,11 @@ def test_each_block_is_decoded_once(large: Path, monkeypatch: pytest.MonkeyPatch
         return original(self, place)
 
     monkeypatch.setattr(reading._BandSource, "_decode", counting)
-    with ProductReader(product, bands=BANDS_10M) as reader:
+    with open_reader(product, bands=BANDS_10M) as reader:
         for window in plan(product.grid.area, 500, 18):
             inside = window.outer.intersection(product.grid.area)
             assert inside is not None
-            reader.read(10, *inside)
+            reader.read(reader.bands_at(10), inside)
             kept.append(max(len(source.blocks) for source in reader._sources.values()))
     assert len(decoded) == len(set(decoded)) == 4 * 3 * 2
     assert max(kept) <= 4
@@ -107,18 +105,18 @@ def test_only_the_blocks_of_the_window_are_decoded(
         "_decode",
         lambda self, place: places.append(place) or original(self, place),
     )
-    with ProductReader(open_product(large), bands=[BY_NAME["B02"]]) as reader:
-        reader.read(10, 1030, 1030, 60, 60)
+    with open_reader(open_product(large), bands=[BY_NAME["B02"]]) as reader:
+        reader.read(reader.bands_at(10), Area(1030, 1030, 60, 60))
     assert places == [Area(1024, 1024, 1024, 236)]
 
 
 def test_bands_come_in_the_package_order(l1c: Path) -> None:
     """Whatever order they are asked in, B11 comes before B12 and after B8A."""
     names = ["B12", "B8A", "B05", "B11"]
-    with ProductReader(open_product(l1c), bands=[BY_NAME[name] for name in names]) as reader:
+    with open_reader(open_product(l1c), bands=[BY_NAME[name] for name in names]) as reader:
         assert [band.name for band in reader.bands_at(20)] == ["B05", "B8A", "B11", "B12"]
         np.testing.assert_array_equal(
-            reader.read(20, 3, 4, 5, 6),
+            reader.read(reader.bands_at(20), Area(3, 4, 5, 6)),
             expected(240, 300, 20)[[0, 3, 4, 5], 3:8, 4:10],
         )
         assert reader.bands_at(60) == ()
@@ -128,11 +126,11 @@ def test_threads_may_share_a_reader(large: Path) -> None:
     """Reads from several threads wait for each other instead of mixing."""
     whole = expected(2460, 1260, 20)
     wrong = []
-    with ProductReader(open_product(large)) as reader:
+    with open_reader(open_product(large)) as reader:
 
         def work(start: int) -> None:
             for row in range(start, 1200, 97):
-                if not np.array_equal(reader.read(20, row, 5, 20, 600),
+                if not np.array_equal(reader.read(reader.bands_at(20), Area(row, 5, 20, 600)),
                                       whole[:, row : row + 20, 5:605]):  # fmt: skip
                     wrong.append(row)
 
@@ -147,17 +145,11 @@ def test_threads_may_share_a_reader(large: Path) -> None:
 @pytest.mark.parametrize("window", [(-1, 0, 4, 4), (0, 0, 241, 4), (0, 299, 4, 2)])
 def test_window_outside_is_refused(l1c: Path, window: tuple[int, int, int, int]) -> None:
     """Nothing is made up for pixels that are not there."""
-    with ProductReader(open_product(l1c)) as reader, pytest.raises(AreaError, match="outside"):
-        reader.read(10, *window)
-
-
-def test_area_outside_is_refused_at_once(l1c: Path) -> None:
-    """The area is checked before a file is opened."""
-    with pytest.raises(AreaError, match="outside"):
-        ProductReader(open_product(l1c), Area(0, 0, 246, 300))
+    with open_reader(open_product(l1c)) as reader, pytest.raises(AreaError, match="outside"):
+        reader.read(reader.bands_at(10), Area(*window))
 
 
 def test_reader_without_60_m_bands_needs_none(l1c: Path) -> None:
     """Only the bands asked for are opened."""
-    with ProductReader(open_product(l1c), bands=(*BANDS_10M, *BANDS_20M)) as reader:
+    with open_reader(open_product(l1c), bands=(*BANDS_10M, *BANDS_20M)) as reader:
         assert len(reader.bands) == 10 < len(BANDS)

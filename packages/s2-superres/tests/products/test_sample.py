@@ -9,9 +9,9 @@ import pytest
 
 from s2_superres.bands import BANDS
 from s2_superres.errors import OutputError
-from s2_superres.products.product import open_product
-from s2_superres.products.reading import ProductReader
+from s2_superres.products.openers import open_product, open_reader
 from s2_superres.products.sample import copy_sample, sample_path
+from s2_superres.raster.grid import Area
 
 
 def test_sample_is_a_whole_product() -> None:
@@ -30,9 +30,12 @@ def test_sample_is_small_enough_to_ship() -> None:
 def test_sample_grids_agree() -> None:
     """Neighbouring bands of the three resolutions show the same ground: averaged to the coarser
     grid they correlate best where they lie, not one 10 m pixel beside."""
-    with ProductReader(open_product(sample_path())) as reader:
-        b10, b20 = reader.read(10, 0, 0, 540, 540), reader.read(20, 0, 0, 270, 270)
-        b60 = reader.read(60, 0, 0, 90, 90)
+    with open_reader(open_product(sample_path())) as reader:
+        b10, b20 = (
+            reader.read(reader.bands_at(10), Area(0, 0, 540, 540)),
+            reader.read(reader.bands_at(20), Area(0, 0, 270, 270)),
+        )
+        b60 = reader.read(reader.bands_at(60), Area(0, 0, 90, 90))
     assert min(b10.min(), b20.min(), b60.min()) > 0
 
     def agreement(fine: np.ndarray, coarse: np.ndarray, down: int, across: int) -> float:

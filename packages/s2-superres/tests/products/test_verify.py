@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from s2_superres.errors import ProductError
-from s2_superres.products.product import open_product
+from s2_superres.products.openers import open_product
 from s2_superres.products.verify import verify
 from s2_superres.testing.products import zip_product
 

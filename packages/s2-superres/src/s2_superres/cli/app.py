@@ -73,7 +73,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Print what a product is: level, baseline, offsets, grid and bands."""
-    from s2_superres.products.product import open_product
+    from s2_superres.products.openers import open_product
     from s2_superres.products.summary import summarize
 
     found = open_product(product, granule)

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from s2_superres.bands import BY_RESOLUTION
+from s2_superres.bands import BY_RESOLUTION, Band
 from s2_superres.errors import InputError
 from s2_superres.networks.choice import Network, WeightsFiles
 from s2_superres.networks.compute import Compute
@@ -55,9 +55,13 @@ class ArraySource:
         rows, cols = self.arrays[10].shape[1:]
         return rows, cols
 
-    def read(self, resolution: int, row: int, col: int, rows: int, cols: int) -> NDArray[Any]:
-        """Return a view of ``(bands, rows, cols)``."""
-        return self.arrays[resolution][:, row : row + rows, col : col + cols]
+    def read(self, bands: Sequence[Band], area: Area) -> NDArray[Any]:
+        """Return a view of ``(bands, rows, cols)``, or a copy if it is not all of a resolution."""
+        resolution = bands[0].resolution
+        array = self.arrays[resolution]
+        if tuple(bands) != BY_RESOLUTION[resolution]:
+            array = array[[BY_RESOLUTION[resolution].index(band) for band in bands]]
+        return array[:, area.row : area.row_stop, area.col : area.col_stop]
 
 
 def superresolve_arrays(

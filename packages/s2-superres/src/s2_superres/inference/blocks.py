@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from s2_superres.bands import BY_RESOLUTION, INPUTS, Band
 from s2_superres.networks.choice import Network
 from s2_superres.networks.engine import Prediction, Predictor
 from s2_superres.raster import mosaic
@@ -38,8 +39,8 @@ class Source(Protocol):
     def size(self) -> tuple[int, int]:
         """Rows and columns of the whole image in 10 m pixels."""
 
-    def read(self, resolution: int, row: int, col: int, rows: int, cols: int) -> NDArray[Any]:
-        """Return ``(bands, rows, cols)`` of an area inside, in pixels of the resolution."""
+    def read(self, bands: Sequence[Band], area: Area) -> NDArray[Any]:
+        """Return ``(bands, rows, cols)`` of an area inside, in pixels of the bands."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Job:
     @property
     def resolutions(self) -> tuple[int, ...]:
         """Resolutions of the bands to read."""
-        return (10, 20, 60) if any(n.resolution == 60 for n in self.networks) else (10, 20)
+        return INPUTS[max(network.resolution for network in self.networks)]
 
 
 def make_job(
@@ -163,7 +164,7 @@ def _read(
     area = window.outer.at(resolution)
 
     def inside(row: int, col: int, rows: int, cols: int) -> NDArray[Any]:
-        return source.read(resolution, row, col, rows, cols)
+        return source.read(BY_RESOLUTION[resolution], Area(row, col, rows, cols))
 
     wide = read_mirrored(
         inside,

@@ -24,6 +24,7 @@ from s2_superres.bands import (
     BANDS_60M,
     BY_NAME,
     BY_RESOLUTION,
+    INPUTS,
     Band,
     find_band,
 )
@@ -39,10 +40,10 @@ from s2_superres.inference.stages import overlap
 from s2_superres.networks.choice import NONE, WeightsFiles, choose_networks
 from s2_superres.networks.compute import Compute, resolve_precision, set_threads
 from s2_superres.products.area import find_area
-from s2_superres.products.product import Product, open_product
-from s2_superres.products.reading import GDAL_CACHE, ProductReader
+from s2_superres.products.openers import open_product, open_reader
+from s2_superres.products.product import Product
+from s2_superres.products.reading import GDAL_CACHE, Reader
 from s2_superres.raster.grid import Area, Bounds, Grid
-from s2_superres.raster.radiometry import Radiometry
 from s2_superres.raster.windows import Plan, Window, plan
 from s2_superres.writers.geotiff import Format, Layer, RasterSpec, RasterWriter
 
@@ -260,7 +261,7 @@ def prepare(product: Product | str | Path, options: Options | None = None) -> Pr
     resolutions = tuple(r for r in (20, 60) if any(b.resolution == r for b in bands))
     if not resolutions:
         raise InputError("nothing to sharpen: --bands names only 10 m bands; add one of 20 or 60 m")
-    product.require(b for r in (10, 20, 60) if r <= max(resolutions) for b in BY_RESOLUTION[r])
+    product.require(band for r in INPUTS[max(resolutions)] for band in BY_RESOLUTION[r])
     area = find_area(product.grid, bbox=options.bbox, bounds=options.bounds, aoi=options.aoi)
     set_threads(options.threads)
     networks = choose_networks(
@@ -272,7 +273,7 @@ def prepare(product: Product | str | Path, options: Options | None = None) -> Pr
     )
     windows = plan(area, blocks.tile_for(networks, options.tile), blocks.widest(networks))
     precision = resolve_precision(options.precision, options.device)
-    job = blocks.make_job(networks, windows, _radiometry(product), precision, options.device)
+    job = blocks.make_job(networks, windows, product.radiometry(), precision, options.device)
     return Prepared(product, bands, area, windows, job, options)
 
 
@@ -304,14 +305,6 @@ def choose_bands(
     if include_10m:
         wanted |= set(BANDS_10M)
     return tuple(band for band in BANDS if band in wanted)
-
-
-def _radiometry(product: Product) -> Radiometry:
-    offsets = {
-        resolution: tuple(product.offsets[band.name] for band in bands)
-        for resolution, bands in BY_RESOLUTION.items()
-    }
-    return Radiometry(offsets, product.nodata, product.saturated, np.dtype(np.uint16))
 
 
 def predict(
@@ -464,9 +457,8 @@ def _run_here(run: Prepared, store: Callable[[blocks.Result], None]) -> None:
     # GDAL's cache is one for all threads, and by default a share of the machine's memory.
     with (
         rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE),
-        ProductReader(run.product, run.area, run.sources) as reader,
+        open_reader(run.product, run.sources) as source,
     ):
-        source = _ProductSource(reader)
 
         def load(item: tuple[Window, bool]) -> tuple[blocks.Block, bool]:
             return blocks.load(source, item[0], job), item[1]
@@ -479,21 +471,6 @@ def _run_here(run: Prepared, store: Callable[[blocks.Result], None]) -> None:
             store(blocks.finish(block, predictions, job, compare))
 
         overlap(compared(run.windows), load, compute, finish)
-
-
-@dataclass(frozen=True)
-class _ProductSource:
-    """A reader as `blocks.load` wants it."""
-
-    reader: ProductReader
-
-    @property
-    def size(self) -> tuple[int, int]:
-        grid = self.reader.product.grid
-        return grid.rows, grid.cols
-
-    def read(self, resolution: int, row: int, col: int, rows: int, cols: int) -> NDArray[np.uint16]:
-        return self.reader.read(resolution, row, col, rows, cols)
 
 
 @dataclass(frozen=True)
@@ -516,16 +493,16 @@ def run_unit(unit: Unit) -> blocks.Result:
 
 
 #: The product that this process read last.
-_open: dict[tuple[str, str, tuple[Band, ...]], ProductReader] = {}
+_open: dict[tuple[str, str, tuple[Band, ...]], Reader] = {}
 
 
-def _open_source(product: Product, bands: tuple[Band, ...]) -> _ProductSource:
+def _open_source(product: Product, bands: tuple[Band, ...]) -> Reader:
     key = product.path, product.name, bands
     if key not in _open:
         while _open:
             _open.popitem()[1].close()
-        _open[key] = ProductReader(product, None, bands)
-    return _ProductSource(_open[key])
+        _open[key] = open_reader(product, bands)
+    return _open[key]
 
 
 def _run_on(executor: Executor, run: Prepared, store: Callable[[blocks.Result], None]) -> None:
@@ -606,11 +583,12 @@ def draw_quicklook(run: Prepared, summary: Summary, path: str | Path) -> None:
     square = pictures.choose_square(summary.best_core, run.area)
     red_green_blue = pictures.false_colour(run.bands)
     shown = {*pictures.TRUE_COLOUR, *red_green_blue}
-    with ProductReader(run.product, run.area, shown) as reader:
+    with open_reader(run.product, shown) as reader:
         measured: dict[Band, NDArray[np.uint16]] = {}
         for resolution in sorted({band.resolution for band in shown}):
-            planes = reader.read(resolution, *square.at(resolution))
-            measured.update(zip(reader.bands_at(resolution), planes, strict=True))
+            bands = reader.bands_at(resolution)
+            planes = reader.read(bands, square.at(resolution))
+            measured.update(zip(bands, planes, strict=True))
     inside = Area(square.row - run.area.row, square.col - run.area.col, square.rows, square.cols)
     image = pictures.compose(
         np.stack([measured[band] for band in pictures.TRUE_COLOUR]),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from s2_superres.bands import INPUTS
 from s2_superres.errors import InputError, WeightsError
 from s2_superres.networks.weights import Weights, find_weights, load_weights, untrained
 
@@ -46,7 +47,7 @@ class Network:
     @property
     def inputs(self) -> tuple[int, ...]:
         """Resolutions of the bands that it takes."""
-        return (10, 20) if self.resolution == 20 else (10, 20, 60)
+        return INPUTS[self.resolution]
 
     def load(self) -> Weights:
         """Load the weights, once per process."""

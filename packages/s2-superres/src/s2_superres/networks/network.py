@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres.bands import BANDS_20M, BANDS_60M, Band
+from s2_superres.bands import BANDS_20M, BANDS_60M, INPUTS, Band
 from s2_superres.errors import WeightsError
 from s2_superres.raster.degradation import degradation_taps, projection_taps
 from s2_superres.raster.kernels import (
@@ -89,7 +89,7 @@ class NetworkSpec:
     @property
     def inputs(self) -> tuple[int, ...]:
         """Resolutions of the inputs, in order."""
-        return (10, 20) if self.resolution == 20 else (10, 20, 60)
+        return INPUTS[self.resolution]
 
     @property
     def bands(self) -> tuple[Band, ...]:

@@ -16,12 +16,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres.bands import BY_RESOLUTION
+from s2_superres.bands import BY_RESOLUTION, INPUTS
 from s2_superres.errors import InputError
 from s2_superres.inference.arrays import LEVELS, ArraySource, sharpen
 from s2_superres.networks.choice import Network, choose_networks
 from s2_superres.networks.network import FAMILIES
-from s2_superres.patches.scenes import Rows, Scene, input_resolutions
+from s2_superres.patches.scenes import Rows, Scene
 from s2_superres.raster.radiometry import Radiometry
 
 #: Quarter turns, and whether mirrored before.
@@ -133,7 +133,7 @@ class TaughtScene:
         inputs: dict[int, NDArray[np.float32]] = {}
         measured = np.ones((rows, width), np.bool_)
         kept = slice(row - top, row - top + rows)
-        for resolution in input_resolutions(self._teachers.resolution):
+        for resolution in INPUTS[self._teachers.resolution]:
             k = resolution // 10
             read = self._scene.read(resolution, top // k, (bottom - top) // k)
             values, ok, own = read.columns(0, width // k)

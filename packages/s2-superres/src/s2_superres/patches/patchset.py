@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from s2_superres.bands import INPUTS
 from s2_superres.errors import InputError
-from s2_superres.patches.scenes import input_resolutions
 from s2_superres.raster.degradation import degradation_taps
 
 MANIFEST = "manifest.json"
@@ -88,7 +88,7 @@ class PatchSettings:
         bands = {10: 4, 20: 6, 60: 2}
         shapes = {
             f"x{r}": (self.size * 10 // r, self.size * 10 // r, bands[r])
-            for r in input_resolutions(self.resolution)
+            for r in INPUTS[self.resolution]
         }
         shapes["target"] = (self.size, self.size, bands[self.resolution])
         return shapes if self.measured == 1 else {**shapes, "measured": (self.size, self.size, 1)}

@@ -19,14 +19,16 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres.bands import BY_RESOLUTION
+from s2_superres.bands import BY_RESOLUTION, INPUTS
 from s2_superres.errors import InputError, ProductError
-from s2_superres.products.clouds import SCL_CLOUDS, cloud_mask, find_mask
+from s2_superres.products.clouds import SCL_CLOUDS
 from s2_superres.products.crops import check_source, is_crop, masks_of, read_crop, read_index
-from s2_superres.products.product import Product, open_granules
-from s2_superres.products.reading import ProductReader
+from s2_superres.products.openers import open_granules, open_reader
+from s2_superres.products.product import Product
+from s2_superres.products.reading import Reader
 from s2_superres.raster.degradation import degradation_taps, degrade, mostly
 from s2_superres.raster.filling import fill_invalid
+from s2_superres.raster.grid import Area
 
 #: Brighter digital numbers do not fit the patches' int16: reflectance 3.3 and more.
 BRIGHTEST = 32767
@@ -154,11 +156,6 @@ class Rows:
         return Rows(inputs, target, self.measured)
 
 
-def input_resolutions(resolution: int) -> tuple[int, ...]:
-    """Resolutions of the inputs of the network for 20 or 60 m."""
-    return (10, 20) if resolution == 20 else (10, 20, 60)
-
-
 def read_degraded(
     scene: Scene | ShiftedScene, resolution: int, row: int, rows: int, sigma: float | None = None
 ) -> Rows:
@@ -250,7 +247,7 @@ class ProductScene:
 
     def __init__(self, product: Product, resolution: int) -> None:
         ratio = resolution // 10
-        wanted = input_resolutions(resolution)
+        wanted = INPUTS[resolution]
         bands = [band for r in wanted for band in BY_RESOLUTION[r]]
         product.require(bands)
         rows, cols = (
@@ -268,11 +265,11 @@ class ProductScene:
             source=self.path.name,
             shape=(rows, cols),
         )
-        self._reader: ProductReader | None = None
+        self._reader: Reader | None = None
 
     def __enter__(self) -> Self:
         bands = [band for r in self.factors for band in BY_RESOLUTION[r]]
-        self._reader = ProductReader(self.product, bands=bands)
+        self._reader = open_reader(self.product, bands)
         return self
 
     def __exit__(
@@ -288,20 +285,25 @@ class ProductScene:
         """See `Scene`."""
         assert self._reader is not None
         cols = self.product.grid.cols * 10 // resolution
-        dn = self._reader.read(resolution, row, 0, rows, cols)
-        offsets = [self.product.offsets[band.name] for band in BY_RESOLUTION[resolution]]
-        values = dn + np.array(offsets, np.float32)[:, None, None]
-        ok = (dn != self.product.nodata) & (dn != self.product.saturated) & (values <= BRIGHTEST)
-        valid = ok.all(axis=0)
+        dn = self._reader.read(BY_RESOLUTION[resolution], Area(row, 0, rows, cols))
+        radiometry = self.product.radiometry()
+        values = radiometry.reflectance(dn, resolution)
+        ok = radiometry.valid(dn) & ~radiometry.is_saturated(dn) & (values <= BRIGHTEST)
+        valid = np.asarray(ok.all(axis=0))
         return Pixels(values, valid, valid)
 
     def require_clouds(self) -> None:
         """See `Scene`."""
-        find_mask(self.product)
+        with open_reader(self.product, ()) as reader:
+            reader.require_clouds()
 
     @cached_property
     def _clouds(self) -> NDArray[np.bool_]:
-        return cloud_mask(self.product, self.resolution)
+        ratio = self.resolution // 10
+        grid = self.product.grid
+        with open_reader(self.product, ()) as reader:
+            whole = Area(0, 0, grid.rows // ratio, grid.cols // ratio)
+            return reader.cloud_mask(whole, self.resolution)
 
     def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
         """See `Scene`."""
@@ -322,7 +324,7 @@ class CropScene:
         self._all_at_60m = False
         arrays = self._load()
         ratio = resolution // 10
-        self.factors = dict.fromkeys(input_resolutions(resolution), ratio)
+        self.factors = dict.fromkeys(INPUTS[resolution], ratio)
         if self._all_at_60m:
             # The finer bands are already where degrading would bring them.
             self.factors = {r: r // 10 for r in self.factors}
@@ -405,7 +407,7 @@ class CropScene:
         return arrays
 
     def _native(self, found: dict[str, NDArray[Any]]) -> dict[int, NDArray[Any]]:
-        wanted = input_resolutions(self.resolution)
+        wanted = INPUTS[self.resolution]
         for resolution in wanted:
             if f"b{resolution}" not in found:
                 raise InputError(

@@ -10,7 +10,7 @@ from s2_superres.bands import BANDS, BY_NAME, Band
 from s2_superres.errors import ProductError
 from s2_superres.products.containers import Container
 from s2_superres.products.granules import IMAGE, Granule, tile_in
-from s2_superres.products.metadata import Level
+from s2_superres.products.product import Level
 
 #: Those of an image that metadata list without one, the delivered form first.
 _SUFFIXES = (".jp2", ".tif", ".tiff")

@@ -8,15 +8,33 @@ from pathlib import Path
 
 from s2_superres.errors import ProductError
 from s2_superres.products.containers import Container, Folder, Zip
-from s2_superres.products.foreign import foreign
 from s2_superres.products.granules import is_tile_file
 
 _PRODUCT_FILE = re.compile(r"(?:MTD_MSI|S2._OPER_MTD_SAF|S2._USER_MTD_SAF)L(?:1C|2A).*\.xml")
-_EXPECTED = (
-    "a Sentinel-2 L1C or L2A product is a .SAFE folder, its .zip, or its "
-    "MTD_MSIL1C.xml or MTD_MSIL2A.xml"
-)
-_NO_METADATA = f"no MTD_MSIL1C.xml or MTD_MSIL2A.xml; {_EXPECTED}"
+_NO_METADATA = "no MTD_MSIL1C.xml or MTD_MSIL2A.xml; download the complete product"
+
+
+def is_product(source: object) -> bool:
+    """Whether a source is a product as ESA delivers it, by its name and what lies in it."""
+    if not isinstance(source, str | Path):
+        return False
+    path = Path(source)
+    try:
+        if path.is_dir():
+            return (
+                path.suffix.upper() == ".SAFE"
+                or path.absolute().parent.name == "GRANULE"
+                or _metadata_in(path)
+                or any(child.is_dir() and _metadata_in(child) for child in path.iterdir())
+            )
+        if path.suffix.lower() == ".xml":
+            return is_tile_file(path.name) or bool(_PRODUCT_FILE.fullmatch(path.name))
+        # A download cut off in its middle has lost the directory at its end, not its first bytes.
+        with path.open("rb") as file:
+            is_zip = file.read(4).startswith(b"PK") or path.suffix.lower() == ".zip"
+        return is_zip and not path.name.lower().endswith((".zarr.zip", ".npz"))
+    except OSError:
+        return False
 
 
 def locate(path: Path) -> tuple[Container, str]:
@@ -30,25 +48,13 @@ def locate(path: Path) -> tuple[Container, str]:
 
 
 def _locate(path: Path) -> tuple[Container, str]:
-    if not path.exists():
-        raise ProductError(f"{path}: no such file or folder; {_EXPECTED}")
     if path.is_file() and path.suffix.lower() == ".xml":
         folder, inside = path.absolute().parent, path.name
         if is_tile_file(path.name):
             return Folder(folder.parent.parent), f"GRANULE/{folder.name}/{inside}"
-        if not _PRODUCT_FILE.fullmatch(path.name):
-            known = foreign(path)
-            raise ProductError(f"{path}: {known or f'not a product metadata file; {_EXPECTED}'}")
         return Folder(path.parent), inside
     if path.is_file():
-        # A download cut off in its middle has lost the directory at its end, not its first bytes.
-        with path.open("rb") as file:
-            is_zip = file.read(4).startswith(b"PK") or path.suffix.lower() == ".zip"
-        if not is_zip:
-            raise ProductError(f"{path}: {foreign(path) or f'not a product; {_EXPECTED}'}")
         return Zip(path), ""
-    if not path.is_dir():
-        raise ProductError(f"{path}: neither a file nor a folder; {_EXPECTED}")
     if path.absolute().parent.name == "GRANULE":
         path = path.absolute()
         return Folder(path.parent.parent), f"GRANULE/{path.name}/"
@@ -61,7 +67,7 @@ def _locate(path: Path) -> tuple[Container, str]:
                 f"{', ...' if len(below) > 2 else ''}); give one of them"
             )
         if not below:
-            raise ProductError(f"{path}: {foreign(path) or f'has {_NO_METADATA}'}")
+            raise ProductError(f"{path}: has {_NO_METADATA}")
         path = below[0]
     return Folder(path), ""
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal
 from xml.etree.ElementTree import Element, ParseError
 
 import defusedxml.ElementTree
@@ -20,9 +19,8 @@ from defusedxml.common import DefusedXmlException
 from s2_superres.bands import BANDS, central_wavelengths
 from s2_superres.errors import ProductError
 from s2_superres.products.containers import Container
+from s2_superres.products.product import Level
 from s2_superres.raster.grid import PIXEL, Grid
-
-Level = Literal["L1C", "L2A"]
 
 #: Which band a ``band_id`` of the offsets stands for, where the metadata do not say it.
 _BAND_IDS = (*(band.name for band in BANDS[:10]), "B10", "B11", "B12")

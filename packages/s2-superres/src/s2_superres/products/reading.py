@@ -1,4 +1,4 @@
-"""Windows of pixels from a product's JPEG 2000 files.
+"""Windows of pixels: what every reader of a product does, and the one of files that GDAL opens.
 
 JPEG 2000 decodes whole blocks, and windows cut through them. When windows come
 row by row, every block is decoded once: it is kept until the windows have moved
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -34,47 +34,30 @@ _DAMAGE = re.compile(
 )
 
 
-class ProductReader:
-    """Reads windows of a product's bands; a context manager.
+class Reader:
+    """Reads windows of a product's bands; a context manager. One class for each kind of pixels.
 
-    Memory is bounded by the blocks that one row of windows touches, about two
-    rows of 1024 pixels over the width that is read. One thread at a time may
-    read; others wait.
+    A form of product derives from it and reads one band (`_read_band`); what is common, the checks
+    and the order of the bands, is here. One thread at a time may read; others wait.
 
     Parameters
     ----------
     product : Product
-        As opened by ``open_product``.
-    area : Area, optional
-        In 10 m pixels: what will be read lies within, for a check up front.
-        The whole product by default.
     bands : iterable of Band
         The bands that will be read.
 
     Raises
     ------
     ProductError
-        If a band is missing, unreadable, or not of the size that the metadata
-        tell.
+        If one of them is missing.
     """
 
-    def __init__(
-        self, product: Product, area: Area | None = None, bands: Iterable[Band] = BANDS
-    ) -> None:
+    def __init__(self, product: Product, bands: Iterable[Band] = BANDS) -> None:
         self.product = product
         wanted = set(bands)
         self.bands = tuple(band for band in BANDS if band in wanted)
         product.require(self.bands)
-        if area is not None and not product.grid.area.contains(area):
-            raise AreaError(f"{area} reaches outside the product's {product.grid.area}")
         self._lock = threading.Lock()
-        self._sources: dict[Band, _BandSource] = {}
-        try:
-            for band in self.bands:
-                self._sources[band] = _BandSource(product, band)
-        except BaseException:
-            self.close()
-            raise
 
     def __enter__(self) -> Self:
         return self
@@ -88,29 +71,31 @@ class ProductReader:
         self.close()
 
     def close(self) -> None:
-        """Close the files and forget the blocks."""
-        for source in self._sources.values():
-            source.close()
+        """Close what is open."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns in 10 m pixels."""
+        return self.product.grid.rows, self.product.grid.cols
 
     def bands_at(self, resolution: int) -> tuple[Band, ...]:
-        """Return the bands that ``read`` returns for a resolution, in this order."""
+        """Return those of the bands that have a resolution, in ESA's order."""
         return tuple(band for band in self.bands if band.resolution == resolution)
 
-    def read(self, resolution: int, row: int, col: int, rows: int, cols: int) -> NDArray[np.uint16]:
-        """Read a window of all bands of a resolution.
+    def read(self, bands: Sequence[Band], area: Area) -> NDArray[Any]:
+        """Read a window of bands of one resolution.
 
         Parameters
         ----------
-        resolution : int
-            10, 20 or 60 m.
-        row, col, rows, cols : int
-            In pixels of that resolution; the window lies within the product.
+        bands : sequence of Band
+            All of one resolution, in the order of the result.
+        area : Area
+            In pixels of that resolution; it lies within the product.
 
         Returns
         -------
         ndarray of uint16
-            Digital numbers as stored, ``(bands, rows, cols)``, bands as
-            ``bands_at(resolution)``.
+            Digital numbers as stored, ``(bands, rows, cols)``.
 
         Raises
         ------
@@ -119,17 +104,83 @@ class ProductReader:
         ProductError
             If a file cannot be decoded.
         """
-        window = Area(row, col, rows, cols)
-        ratio = resolution // PIXEL
-        whole = Area(0, 0, self.product.grid.rows // ratio, self.product.grid.cols // ratio)
-        if not whole.contains(window):
-            raise AreaError(f"{window} at {resolution} m reaches outside the product's {whole}")
-        bands = self.bands_at(resolution)
-        out = np.empty((len(bands), rows, cols), np.uint16)
+        ratio = bands[0].resolution // PIXEL
+        whole = Area(0, 0, self.size[0] // ratio, self.size[1] // ratio)
+        if not whole.contains(area):
+            raise AreaError(
+                f"{area} at {bands[0].resolution} m reaches outside the product's {whole}"
+            )
+        out = np.empty((len(bands), *area.shape), np.uint16)
         with self._lock:
             for band, plane in zip(bands, out, strict=True):
-                self._sources[band].read(window, plane)
+                self._read_band(band, area, plane)
         return out
+
+    def _read_band(self, band: Band, area: Area, out: NDArray[np.uint16]) -> None:
+        raise NotImplementedError
+
+    def require_clouds(self) -> None:
+        """Check that the product tells where clouds are.
+
+        Raises
+        ------
+        ProductError
+            If it does not.
+        """
+        raise ProductError(
+            f"{self.product.path}: has no cloud mask; leave --skip-clouds out, or take the "
+            "product as .SAFE"
+        )
+
+    def cloud_mask(self, area: Area, resolution: int) -> NDArray[np.bool_]:
+        """Return where the product itself says cloud, cloud shadow or cirrus.
+
+        Parameters
+        ----------
+        area : Area
+            In pixels of the resolution.
+        resolution : {20, 60}
+            A pixel is cloudy where any part of it is.
+
+        Raises
+        ------
+        ProductError
+            If it says nothing of clouds, or that cannot be read.
+        """
+        self.require_clouds()
+        raise NotImplementedError
+
+
+class RasterReader(Reader):
+    """Reads files that GDAL opens, one for each band.
+
+    Memory is bounded by the blocks that one row of windows touches, about two
+    rows of 1024 pixels over the width that is read.
+
+    Raises
+    ------
+    ProductError
+        If a band is missing, unreadable, or not of the size that the metadata
+        tell.
+    """
+
+    def __init__(self, product: Product, bands: Iterable[Band] = BANDS) -> None:
+        super().__init__(product, bands)
+        self._sources: dict[Band, _BandSource] = {}
+        try:
+            for band in self.bands:
+                self._sources[band] = _BandSource(product, band)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the files and forget the blocks."""
+        for source in self._sources.values():
+            source.close()
+
+    def _read_band(self, band: Band, area: Area, out: NDArray[np.uint16]) -> None:
+        self._sources[band].read(area, out)
 
 
 class _BandSource:

@@ -102,9 +102,13 @@ class Radiometry:
         """Return an image without any data."""
         return np.full(shape, np.nan if self.nodata is None else self.nodata, self.dtype)
 
+    def reflectance(self, dn: NDArray[Any], resolution: int) -> NDArray[np.float32]:
+        """``(bands, rows, cols)`` digital numbers without their offset: reflectance * 10000."""
+        return dn.astype(np.float32) + self._offset(resolution)
+
     def to_scaled(self, dn: NDArray[Any], resolution: int) -> NDArray[np.float32]:
         """``(bands, rows, cols)`` digital numbers in the networks' scale, float32."""
-        reflectance = dn.astype(np.float32) + self._offset(resolution)
+        reflectance = self.reflectance(dn, resolution)
         reflectance /= np.float32(SCALE)
         return reflectance
 

@@ -17,15 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M, BY_RESOLUTION
+from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M, BY_RESOLUTION, INPUTS
 from s2_superres.errors import InputError
 from s2_superres.inference.arrays import LEVELS, check_arrays
 from s2_superres.products.crops import check_source, is_crop, masks_of, read_crop, read_index
-from s2_superres.products.layout import locate
-from s2_superres.products.product import Product, open_product
+from s2_superres.products.openers import open_granules, open_product, open_reader
+from s2_superres.products.product import Product
 from s2_superres.raster.grid import UNIT, Area, Bounds
+from s2_superres.raster.radiometry import Radiometry
 
-NODATA, SATURATED = 0, 65535
+#: How array files write their reflectances.
+_AS_STORED = Radiometry.uniform(0.0)
 #: 10 m pixels; a multiple of 36, so that nothing more is cut off.
 LARGEST_SIDE = 1080
 #: Facts of an ``index.csv`` beside array files that a report repeats.
@@ -125,7 +127,10 @@ def find_input(source: Path) -> Path:
         If it is not there, or neither.
     """
     check_source(source)
-    return source if is_crop(source) else Path(locate(source)[0].label)
+    if is_crop(source):
+        return source
+    # A product of several granules is one input, whichever of them is read.
+    return Path(open_granules(source)[0].path)
 
 
 def read_scene(source: Path, selection: Selection | None = None) -> Scene:
@@ -144,7 +149,6 @@ def read_scene(source: Path, selection: Selection | None = None) -> Scene:
 
 def _read_product(product: Product, selection: Selection) -> Scene:
     from s2_superres.products.area import find_area
-    from s2_superres.products.reading import ProductReader
 
     product.require(BANDS_10M + BANDS_20M)
     has_60m = all(band.name in product.files for band in BANDS_60M)
@@ -152,16 +156,11 @@ def _read_product(product: Product, selection: Selection) -> Scene:
     note = ""
     if selection.bbox is None and selection.bounds is None:
         area, note = _centre(area, selection.side)
-    bands = BANDS_10M + BANDS_20M + (BANDS_60M if has_60m else ())
-    with ProductReader(product, area, bands) as reader:
+    resolutions = INPUTS[60 if has_60m else 20]
+    radiometry = product.radiometry()
+    with open_reader(product, [band for r in resolutions for band in BY_RESOLUTION[r]]) as reader:
         arrays = {
-            resolution: _without_offset(
-                reader.read(resolution, *area.at(resolution)),
-                [product.offsets[band.name] for band in BY_RESOLUTION[resolution]],
-                product.nodata,
-                product.saturated,
-            )
-            for resolution in ((10, 20, 60) if has_60m else (10, 20))
+            r: _known(reader.read(BY_RESOLUTION[r], area.at(r)), r, radiometry) for r in resolutions
         }
     facts = {
         "product": product.name,
@@ -195,11 +194,12 @@ def _read_arrays(path: Path, selection: Selection) -> Scene:
     masks = masks_of(path, found)
     arrays, measured = {}, {}
     for resolution in whole.arrays:
-        row, col, rows, cols = (value * 10 // resolution for value in area)
-        dn = whole.read(resolution, row, col, rows, cols)
+        part = Area(*(value * 10 // resolution for value in area))
+        dn = whole.read(BY_RESOLUTION[resolution], part)
         if resolution in masks:
-            measured[resolution] = masks[resolution][row : row + rows, col : col + cols]
-        arrays[resolution] = _without_offset(dn, [0.0] * len(dn), NODATA, SATURATED)
+            inside = masks[resolution][part.row : part.row_stop, part.col : part.col_stop]
+            measured[resolution] = inside
+        arrays[resolution] = _known(dn, resolution, _AS_STORED)
     facts = {name: indexed[name] for name in _FACTS if indexed.get(name)}
     return Scene(path.stem, str(path), level, arrays, measured, facts, note)
 
@@ -217,9 +217,8 @@ def _centre(area: Area, side: int) -> tuple[Area, str]:
     )
 
 
-def _without_offset(
-    dn: NDArray[Any], offsets: list[float], nodata: int, saturated: int
-) -> NDArray[np.float32]:
-    values = dn.astype(np.float32) + np.asarray(offsets, np.float32)[:, None, None]
-    values[(dn == nodata) | (dn == saturated) | ~np.isfinite(values)] = np.nan
+def _known(dn: NDArray[Any], resolution: int, radiometry: Radiometry) -> NDArray[np.float32]:
+    """Return digital numbers without offset, NaN where nothing was measured."""
+    values = radiometry.reflectance(dn, resolution)
+    values[~radiometry.valid(dn) | radiometry.is_saturated(dn) | ~np.isfinite(values)] = np.nan
     return values

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres import __version__
-from s2_superres.bands import BY_RESOLUTION
+from s2_superres.bands import BY_RESOLUTION, INPUTS
 from s2_superres.errors import InputError
 from s2_superres.inference.arrays import ArraySource, sharpen
 from s2_superres.raster import mosaic
@@ -332,7 +332,7 @@ def compare(
     """Score methods on one scene at one resolution, which `validate` has found fit."""
     settings = settings or Settings()
     ratio = resolution // 10
-    inputs = {r: scene.bands[r] for r in ((10, 20) if resolution == 20 else (10, 20, 60))}
+    inputs = {r: scene.bands[r] for r in INPUTS[resolution]}
     whole = {r: _cut(bands, ratio * ratio * 10 // r, scene.size, r) for r, bands in inputs.items()}
     truth = whole[resolution]
     degraded = {r: degrade_valid(bands, ratio, settings.sigma) for r, bands in whole.items()}

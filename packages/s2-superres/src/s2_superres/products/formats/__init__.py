@@ -1,0 +1,1 @@
+"""The forms that products come in: one module each, with its ``OPENER``."""

@@ -1,0 +1,107 @@
+"""One way in: a form of product is one module and one test, and the recipe of the docs is true."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from s2_superres.bands import BANDS, BY_RESOLUTION
+from s2_superres.errors import ProductError
+from s2_superres.inference.predict import Options, predict
+from s2_superres.products import formats, openers
+from s2_superres.products.openers import find_opener, open_product, open_reader
+from s2_superres.raster.grid import Area
+
+HOUSE = Path(__file__).parents[4] / "docs" / "house.md"
+
+
+def recipe() -> str:
+    """The module that the recipe shows."""
+    text = HOUSE.read_text(encoding="utf-8")
+    part = text[text.index("### Add a product reader") :]
+    found = re.search(r"```python\n(.*?)```", part, re.DOTALL)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The recipe's module as another package would bring it: by an entry point."""
+    (tmp_path / "folder_of_arrays.py").write_text(recipe())
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint("arrays", "folder_of_arrays:OPENER", openers.GROUP)
+    monkeypatch.setattr(openers, "entry_points", lambda group: [entry])
+    openers._others.cache_clear()
+    yield tmp_path
+    openers._others.cache_clear()
+    sys.modules.pop("folder_of_arrays", None)
+
+
+def test_the_recipe_reads_a_product(plugin: Path) -> None:
+    """The module of the docs, and nothing else, lets the commands read a form of its own."""
+    folder = plugin / "scene.arrays"
+    folder.mkdir()
+    rng = np.random.default_rng(5)
+    stored = {}
+    for resolution, bands in BY_RESOLUTION.items():
+        side = 1200 // resolution
+        for band in bands:
+            stored[band.name] = rng.integers(1100, 4000, (side, side)).astype(np.uint16)
+            np.save(folder / f"{band.name}.npy", stored[band.name])
+    product = open_product(folder)
+    assert product.format == "arrays" and product.bands == BANDS
+    with open_reader(product) as reader:
+        for resolution, bands in BY_RESOLUTION.items():
+            whole = Area(0, 0, 1200 // resolution, 1200 // resolution)
+            expected = np.stack([stored[band.name] for band in bands])
+            np.testing.assert_array_equal(reader.read(bands, whole), expected)
+    summary = predict(folder, plugin / "out.tif", Options(network="none", bands="B05"))
+    assert summary.valid_share == 1
+
+
+def test_a_form_is_one_module() -> None:
+    """Each module of the room has an opener of its own name that says what it accepts."""
+    names = [module.name for module in pkgutil.iter_modules(formats.__path__)]
+    assert "safe" in names
+    for name in names:
+        opener = importlib.import_module(f"{formats.__name__}.{name}").OPENER
+        assert opener.name == name and opener.accepts
+
+
+def test_claims_do_not_overlap(l1c: Path, tmp_path: Path) -> None:
+    """A source is recognised by one opener, whatever the order."""
+    (tmp_path / "a.json").write_text("{}")
+    for source in (l1c, l1c / "MTD_MSIL1C.xml", l1c.parent, tmp_path, tmp_path / "a.json", 3, {}):
+        assert sum(bool(opener.recognises(source)) for opener in openers.openers()) <= 1
+
+
+@pytest.mark.parametrize("source", [3, None, {}, "https://example.org/nothing"])
+def test_what_nobody_recognises_lists_what_is_accepted(source: object) -> None:
+    with pytest.raises(ProductError, match=r"not a product; give .*\.SAFE folder.*not supported"):
+        find_opener(source)
+
+
+def test_a_product_of_an_opener_that_is_gone(l1c: Path) -> None:
+    """A product that was pickled by a process with a plug-in says what lacks in one without."""
+    with pytest.raises(ProductError, match="nothing reads tiles; install the package"):
+        open_reader(replace(open_product(l1c), format="tiles"))
+
+
+def test_plug_ins_are_not_looked_up_for_what_is_our_own(l1c: Path) -> None:
+    """Opening a .SAFE folder does not wait for a search through all installed packages."""
+    code = (
+        "from s2_superres import open_product; from s2_superres.products import openers; "
+        f"open_product({str(l1c)!r}); print(openers._others.cache_info().currsize)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"

@@ -63,6 +63,16 @@ def real_metadata() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
+def real_items() -> list[Path]:
+    """STAC items of real catalogues, where the folder with development data lies beside us."""
+    folder = Path(__file__).parents[4] / "shared" / "data" / "stac"
+    found = sorted(folder.glob("*.json"))
+    if not found:
+        pytest.skip("no real items here")
+    return found
+
+
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
     """Weights of two DSen2 so small that they run at once, fixed but random, by resolution."""
     folder = tmp_path_factory.mktemp("tiny")

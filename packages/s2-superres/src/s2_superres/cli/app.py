@@ -28,10 +28,11 @@ app = typer.Typer(
 )
 
 ProductArgument = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="PRODUCT",
-        help="A .SAFE folder, its .zip, or its MTD_MSIL1C.xml or MTD_MSIL2A.xml.",
+        help="A .SAFE folder, its .zip, or its MTD_MSIL1C.xml or MTD_MSIL2A.xml; a STAC item or a "
+        "mapping of bands as .json, or a link to an item.",
         show_default=False,
     ),
 ]
@@ -40,6 +41,14 @@ GranuleOption = Annotated[
     typer.Option(
         metavar="TILE",
         help="Which granule, for products before the end of 2016 that hold several.",
+        show_default=False,
+    ),
+]
+OffsetOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="-1000|0",
+        help="What to add to the digital numbers, where a catalogue contradicts itself.",
         show_default=False,
     ),
 ]
@@ -69,6 +78,7 @@ def _common(
 def info(
     product: ProductArgument,
     granule: GranuleOption = None,
+    offset: OffsetOption = None,
     verify: VerifyOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
@@ -76,7 +86,7 @@ def info(
     from s2_superres.products.openers import open_product
     from s2_superres.products.summary import summarize
 
-    found = open_product(product, granule)
+    found = open_product(product, granule, offset=offset)
     if verify:
         _verify(found)
     typer.echo(json.dumps(found.to_dict(), indent=2) if as_json else summarize(found))
@@ -162,6 +172,7 @@ def predict(
         typer.Option(metavar="FILE", help="Area covered by a vector file.", show_default=False),
     ] = None,
     granule: GranuleOption = None,
+    offset: OffsetOption = None,
     verify: VerifyOption = False,
     network: Annotated[
         str,
@@ -266,6 +277,7 @@ def predict(
         bounds=bounds,
         aoi=aoi,
         granule=granule,
+        offset=offset,
         network=network,
         weights=("none" if without else weights) or None,
         consistent=consistent,

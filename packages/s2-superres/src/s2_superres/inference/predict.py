@@ -71,6 +71,8 @@ class Options:
         A vector file.
     granule : str, optional
         Tile, for products with several.
+    offset : float, optional
+        -1000 or 0: what to add to the digital numbers, where a catalogue contradicts itself.
     network : str
         ``"default"``, ``"compact"``, ``"dsen2"``, ``"vdsen2"`` or ``"none"``.
     weights : path, sequence of paths or mapping of resolution to path, optional
@@ -96,6 +98,7 @@ class Options:
     bounds: Bounds | None = None
     aoi: str | Path | None = None
     granule: str | None = None
+    offset: float | None = None
     network: str = "default"
     weights: WeightsFiles | None = None
     consistent: bool = True
@@ -256,7 +259,7 @@ def prepare(product: Product | str | Path, options: Options | None = None) -> Pr
     options = options or Options()
     check_proj()
     if not isinstance(product, Product):
-        product = open_product(product, options.granule)
+        product = open_product(product, options.granule, offset=options.offset)
     bands = choose_bands(product, options.bands, options.include_10m)
     resolutions = tuple(r for r in (20, 60) if any(b.resolution == r for b in bands))
     if not resolutions:
@@ -393,12 +396,13 @@ def rehearse(run: Prepared, output: Path) -> None:
 
 
 def _writer(run: Prepared, output: Path) -> RasterWriter:
+    acquired = run.product.acquired
     tags = {
         "S2_SUPERRES_VERSION": __version__,
         "PRODUCT_ID": run.product.name,
         "PROCESSING_LEVEL": run.product.level,
         "PROCESSING_BASELINE": run.product.baseline,
-        "ACQUIRED": f"{run.product.acquired:%Y-%m-%dT%H:%M:%SZ}",
+        **({"ACQUIRED": f"{acquired:%Y-%m-%dT%H:%M:%SZ}"} if acquired else {}),
         "PRECISION": run.job.precision,
         "CONSISTENT": "yes" if run.options.consistent else "no",
     }

@@ -17,6 +17,7 @@ from s2_superres.errors import ProductError
 from s2_superres.products.containers import Container
 from s2_superres.products.layout import locate
 from s2_superres.products.product import Product
+from s2_superres.products.remote import network_options
 
 #: Classes of the scene classification: shadow, cloud of medium and high probability, cirrus.
 SCL_CLOUDS = (3, 8, 9, 10)
@@ -54,6 +55,12 @@ def cloud_mask(product: Product, resolution: int) -> NDArray[np.bool_]:
     return _resample(np.asarray(clouds.any(axis=0)), shape, where)
 
 
+def classified_clouds(product: Product, resolution: int) -> NDArray[np.bool_]:
+    """Return where the scene classification that a product names says cloud, as `cloud_mask`."""
+    shape = (product.grid.rows * 10 // resolution, product.grid.cols * 10 // resolution)
+    return _resample(np.isin(_read(product.clouds)[0], SCL_CLOUDS), shape, product.clouds)
+
+
 def find_mask(product: Product) -> tuple[Container, str]:
     """Return the file that tells where a product has clouds, and what it lies in.
 
@@ -80,7 +87,7 @@ def _read(path: str) -> NDArray[Any]:
     from rasterio.errors import RasterioError
 
     try:
-        with rasterio.open(path) as dataset:
+        with rasterio.Env(**network_options(path)), rasterio.open(path) as dataset:
             values: NDArray[Any] = dataset.read()
     except RasterioError as error:
         raise ProductError(

@@ -40,11 +40,19 @@ class Document:
     """A metadata file, parsed, with errors that name it."""
 
     def __init__(self, container: Container, name: str) -> None:
-        self.where = container.where(name)
+        self._parse(container.read(name), container.where(name))
+
+    @classmethod
+    def parsed(cls, text: bytes, where: str) -> Document:
+        """Return what a file says that was read already."""
+        document = cls.__new__(cls)
+        document._parse(text, where)
+        return document
+
+    def _parse(self, text: bytes, where: str) -> None:
+        self.where = where
         try:
-            self.root: Element = defusedxml.ElementTree.fromstring(
-                container.read(name), forbid_dtd=True
-            )
+            self.root: Element = defusedxml.ElementTree.fromstring(text, forbid_dtd=True)
         except DefusedXmlException:
             raise ProductError(
                 f"{self.where}: declares XML entities or a document type, which Sentinel-2 "

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2_superres.bands import BANDS, Band
-from s2_superres.errors import ProductError
+from s2_superres.errors import InputError, ProductError
 from s2_superres.products.foreign import foreign, known
 from s2_superres.products.product import Product
 
@@ -180,6 +180,11 @@ def open_product(
         If there is no such file, it is no product, it is damaged, or it holds
         several granules and none was chosen.
     """
+    if offset is not None and offset not in (0, -1000):
+        raise InputError(
+            f"offset {offset:g}: give -1000 for digital numbers as they come from baseline 04.00 "
+            "on, or 0"
+        )
     return find_opener(source).open(source, Request(granule, offset, sign))
 
 

@@ -34,8 +34,8 @@ class Product:
         Processing baseline, such as ``05.09``.
     tile : str
         MGRS tile, such as ``T33UUB``.
-    acquired : datetime
-        Start of the acquisition, UTC.
+    acquired : datetime or None
+        Start of the acquisition, UTC; None where nothing tells.
     spacecraft : str
         ``Sentinel-2A``, ``-2B`` or ``-2C``.
     orbit : int
@@ -70,7 +70,7 @@ class Product:
     level: Level
     baseline: str
     tile: str
-    acquired: datetime
+    acquired: datetime | None
     spacecraft: str
     orbit: int
     grid: Grid
@@ -125,6 +125,7 @@ class Product:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values that JSON can hold."""
         values = asdict(self)
-        values["acquired"] = self.acquired.isoformat().replace("+00:00", "Z")
+        if self.acquired is not None:
+            values["acquired"] = self.acquired.isoformat().replace("+00:00", "Z")
         values["bounds"] = list(self.grid.bounds)
         return values

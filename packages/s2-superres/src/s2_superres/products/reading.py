@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +18,9 @@ import numpy as np
 from s2_superres.bands import BANDS, Band
 from s2_superres.errors import AreaError, ProductError
 from s2_superres.files.gdal import check_jpeg2000, complaints
-from s2_superres.raster.grid import PIXEL, Area
+from s2_superres.products.clouds import classified_clouds
+from s2_superres.products.remote import network_options
+from s2_superres.raster.grid import PIXEL, Area, Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -182,6 +184,64 @@ class RasterReader(Reader):
     def _read_band(self, band: Band, area: Area, out: NDArray[np.uint16]) -> None:
         self._sources[band].read(area, out)
 
+    def require_clouds(self) -> None:
+        """See `Reader`."""
+        if not self.product.clouds:
+            super().require_clouds()
+
+    def cloud_mask(self, area: Area, resolution: int) -> NDArray[np.bool_]:
+        """See `Reader`."""
+        self.require_clouds()
+        mask = classified_clouds(self.product, resolution)
+        return mask[area.row : area.row_stop, area.col : area.col_stop]
+
+
+def raster_grid(files: Mapping[str, str], label: str) -> Grid:
+    """Return the grid of a band at 10 m, where no metadata tell it.
+
+    Raises
+    ------
+    ProductError
+        If there is no such band, or it does not tell either.
+    """
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    finest = [band for band in BANDS if band.resolution == PIXEL and band.name in files]
+    if not finest:
+        raise ProductError(
+            f"{label}: nothing tells its grid, neither metadata nor a band at 10 m; download the "
+            "complete product"
+        )
+    path = files[finest[0].name]
+    try:
+        with rasterio.Env(**network_options(path)), rasterio.open(path) as dataset:
+            if dataset.crs is None:
+                raise ProductError(f"{path}: has no CRS, and there are no metadata to tell it")
+            return Grid(
+                dataset.crs.to_string(),
+                dataset.transform.c,
+                dataset.transform.f,
+                dataset.height,
+                dataset.width,
+            )
+    except RasterioError as error:
+        raise unreadable(path, str(error.__cause__ or error)) from None
+
+
+def unreadable(path: str, text: str) -> ProductError:
+    """Return the error of a file that cannot be read, with the reason that GDAL gives."""
+    reason = text.splitlines()[0].strip()
+    if network_options(path) or (path.startswith("/vsi") and "/vsizip" not in path):
+        return ProductError(
+            f"{path}: cannot be read ({reason}); check that the link is right, signed and not "
+            "expired, and try again"
+        )
+    return ProductError(
+        f"{path}: cannot be decoded, it is damaged or cut off ({reason}); "
+        "download the product again"
+    )
+
 
 class _BandSource:
     """One open band file and the blocks of it that are still needed."""
@@ -193,18 +253,23 @@ class _BandSource:
         self.path = product.files[band.name]
         self.blocks: dict[tuple[int, int], NDArray[np.uint16]] = {}
         try:
-            with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
+            with self._environment():
                 self.dataset: Any = rasterio.open(self.path)
         except RasterioError as error:
             if self.path.endswith(".jp2"):
                 check_jpeg2000()
-            raise self._unreadable(str(error.__cause__ or error)) from None
+            raise unreadable(self.path, str(error.__cause__ or error)) from None
         try:
             self._check(product, band)
         except BaseException:
             self.dataset.close()
             raise
         self.block_rows, self.block_cols = self.dataset.block_shapes[0]
+
+    def _environment(self) -> Any:
+        import rasterio
+
+        return rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, **network_options(self.path))
 
     def _check(self, product: Product, band: Band) -> None:
         """Check that the file is of the size and the place that the metadata tell of."""
@@ -265,24 +330,20 @@ class _BandSource:
         from rasterio.windows import Window
 
         try:
-            with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), complaints() as said:
+            with (
+                rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, **network_options(self.path)),
+                complaints() as said,
+            ):
                 values: NDArray[np.uint16] = self.dataset.read(
                     1, window=Window(place.col, place.row, place.cols, place.rows)
                 )
         except RasterioError as error:
-            raise self._unreadable(str(error.__cause__ or error)) from None
+            raise unreadable(self.path, str(error.__cause__ or error)) from None
         # A damaged code stream may decode to something, with no more than a remark.
         for text in said:
             if _DAMAGE.search(text):
-                raise self._unreadable(text)
+                raise unreadable(self.path, text)
         return values
-
-    def _unreadable(self, text: str) -> ProductError:
-        reason = text.splitlines()[0].strip()
-        return ProductError(
-            f"{self.path}: cannot be decoded, it is damaged or cut off ({reason}); "
-            "download the product again"
-        )
 
 
 def _slices(part: Area, whole: Area) -> tuple[slice, slice]:

@@ -18,17 +18,22 @@ def summarize(product: Product) -> str:
         ("level", product.level),
         ("baseline", product.baseline),
         ("tile", product.tile),
-        ("acquired", f"{product.acquired:%Y-%m-%d %H:%M:%S} UTC"),
+        ("acquired", _time(product)),
         ("spacecraft", f"{product.spacecraft}, relative orbit {product.orbit}"),
         ("CRS", grid.crs),
         ("bounds", f"{left:.10g} {bottom:.10g} {right:.10g} {top:.10g}"),
         ("size", f"{grid.rows} x {grid.cols} pixels of 10 m"),
         ("reflectance", _reflectance(product)),
+        *((f"{what} from", how) for what, how in product.decided.items()),
         ("special values", f"{product.nodata} no data, {product.saturated} saturated"),
     ]
     width = max(len(name) for name, _ in lines)
     head = [f"{name:<{width}}  {value}" for name, value in lines]
     return "\n".join([*head, "", *_bands(product)])
+
+
+def _time(product: Product) -> str:
+    return f"{product.acquired:%Y-%m-%d %H:%M:%S} UTC" if product.acquired else "unknown"
 
 
 def _reflectance(product: Product) -> str:

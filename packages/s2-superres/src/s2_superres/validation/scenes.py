@@ -166,7 +166,7 @@ def _read_product(product: Product, selection: Selection) -> Scene:
         "product": product.name,
         "baseline": product.baseline,
         "tile": product.tile,
-        "acquired": f"{product.acquired:%Y-%m-%d}",
+        **({"acquired": f"{product.acquired:%Y-%m-%d}"} if product.acquired else {}),
         "origin": "contains Copernicus Sentinel data",
     }
     return Scene(product.name, product.path, product.level, arrays, facts=facts, note=note)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres.bands import BANDS, Band
+from s2_superres.bands import Band
 from s2_superres.errors import ProductError
 from s2_superres.products import clouds, granules, images, layout, metadata
 from s2_superres.products.containers import Container
@@ -23,21 +23,22 @@ from s2_superres.products.granules import Granule
 from s2_superres.products.metadata import Document
 from s2_superres.products.openers import Opener, Request
 from s2_superres.products.product import Product
-from s2_superres.products.reading import RasterReader
-from s2_superres.raster.grid import PIXEL, UNIT, Area, Grid
+from s2_superres.products.reading import RasterReader, raster_grid
+from s2_superres.raster.grid import UNIT, Area, Grid
 
 
 def _open_one(source: Any, request: Request) -> Product:
     found = _find(source)
     wanted = request.granule or found.pointed_at
-    return _open(found, granules.choose_granule(found.container.label, found.granules, wanted))
+    granule = granules.choose_granule(found.container.label, found.granules, wanted)
+    return _open(found, granule, request.offset)
 
 
 def _open_all(source: Any, request: Request) -> list[Product]:
     found = _find(source)
     if found.pointed_at is not None:
         return [_open_one(source, request)]
-    return [_open(found, granule) for granule in found.granules if granule.folder]
+    return [_open(found, granule, request.offset) for granule in found.granules if granule.folder]
 
 
 class SafeReader(RasterReader):
@@ -77,7 +78,7 @@ def _find(path: str | Path) -> _Found:
     return _Found(container, base, root, there, granules.granule_of(inside))
 
 
-def _open(found: _Found, granule: Granule) -> Product:
+def _open(found: _Found, granule: Granule, offset: float | None) -> Product:
     container, base, root = found.container, found.base, found.root
     described = granules.tile_file(container, granule)
     tile = Document(container, described) if described else None
@@ -90,6 +91,11 @@ def _open(found: _Found, granule: Granule) -> Product:
     name = name.removesuffix(".SAFE").removesuffix(".zip")
     tile_name = granules.check_identity(granule, tile, container.label, name)
     files, missing = images.band_files(container, base, granule, level)
+    offsets = metadata.offsets(root, baseline)
+    decided = {}
+    if offset is not None:
+        decided["offset"] = f"{offset:g}, as asked for"
+        offsets = dict.fromkeys(offsets, offset)
     spacecraft = root.text("SPACECRAFT_NAME", default="Sentinel-2")
     return Product(
         path=container.label,
@@ -102,48 +108,26 @@ def _open(found: _Found, granule: Granule) -> Product:
         orbit=int(root.number("SENSING_ORBIT_NUMBER", default=0)),
         grid=_grid(tile, files, container.label),
         quantification=metadata.quantification(root, level),
-        offsets=metadata.offsets(root, baseline),
+        offsets=offsets,
         nodata=metadata.special_value(root, "NODATA", 0),
         saturated=metadata.special_value(root, "SATURATED", 65535),
         files=files,
         missing=missing,
         wavelengths=metadata.wavelengths(root, spacecraft),
         granule=granule.folder,
+        decided=decided,
     )
 
 
 def _grid(tile: Document | None, files: Mapping[str, str], label: str) -> Grid:
     """Read the grid from the tile's metadata, or from a band if there are none."""
-    grid = metadata.tile_grid(tile) if tile else _grid_of_raster(files, label)
+    grid = metadata.tile_grid(tile) if tile else raster_grid(files, label)
     if grid.rows < UNIT or grid.cols < UNIT or grid.rows % UNIT or grid.cols % UNIT:
         raise ProductError(
             f"{label}: {grid.rows} x {grid.cols} pixels of 10 m are no whole number of 60 m "
             "pixels; cut the product on the 60 m grid"
         )
     return grid
-
-
-def _grid_of_raster(files: Mapping[str, str], label: str) -> Grid:
-    import rasterio
-    from rasterio.errors import RasterioError
-
-    finest = [band for band in BANDS if band.resolution == PIXEL and band.name in files]
-    if not finest:
-        raise ProductError(f"{label}: has no MTD_TL.xml; download the complete product")
-    path = files[finest[0].name]
-    try:
-        with rasterio.open(path) as dataset:
-            if dataset.crs is None:
-                raise ProductError(f"{path}: has no CRS, and there is no MTD_TL.xml to tell it")
-            return Grid(
-                dataset.crs.to_string(),
-                dataset.transform.c,
-                dataset.transform.f,
-                dataset.height,
-                dataset.width,
-            )
-    except RasterioError as error:
-        raise ProductError(f"{path}: cannot be read ({error})") from None
 
 
 OPENER = Opener(

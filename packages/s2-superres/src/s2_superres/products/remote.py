@@ -1,0 +1,143 @@
+"""Files that lie elsewhere: links resolved and signed, what GDAL opens, small files fetched."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from s2_superres.errors import ProductError
+
+#: What GDAL reads each kind of link by.
+_FILE_SYSTEMS = {
+    "http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/", "gs": "/vsigs/",
+    "az": "/vsiaz/", "abfs": "/vsiaz/",
+}  # fmt: skip
+#: How GDAL reads over the network; what the environment says goes before it.
+_NETWORK = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",
+    "GDAL_HTTP_TIMEOUT": "60",
+    "GDAL_HTTP_MAX_RETRY": "3",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
+    "VSI_CACHE": "FALSE",
+}
+_TRIES = 3
+_PAUSE = 0.5
+_TIMEOUT = 30.0
+#: No item or metadata file comes near.
+_LARGEST = 64 * 2**20
+
+
+def is_url(text: object) -> bool:
+    """Whether a text is a link of a kind that can be read."""
+    return isinstance(text, str) and text.partition("://")[0].lower() in _FILE_SYSTEMS
+
+
+def resolve(href: str, base: str | None) -> str:
+    """Return a link that was relative to what it stands in, such as an item's own link."""
+    href = href.removeprefix("file://")
+    if is_url(href) or href.startswith("/vsi") or not base:
+        return href
+    if is_url(base):
+        scheme, _, rest = base.partition("://")
+        # The standard library joins the schemes that it knows.
+        joined = urllib.parse.urljoin(f"https://{rest}", href)
+        return f"{scheme}://{joined.removeprefix('https://')}"
+    return str(Path(base).parent.joinpath(href))
+
+
+def gdal_path(href: str, sign: Callable[[str], str] | None = None) -> str:
+    """Return what GDAL opens for a link or path, signed where there is a hook."""
+    if sign is not None and is_url(href):
+        href = sign(href)
+    scheme, separator, rest = href.partition("://")
+    if not separator:
+        return href if href.startswith("/vsi") else str(Path(href).absolute())
+    if scheme.lower() not in _FILE_SYSTEMS:
+        raise ProductError(
+            f"{href}: links of {scheme}:// are not read; give https://, s3://, gs:// or az://"
+        )
+    return _FILE_SYSTEMS[scheme.lower()] + rest
+
+
+def network_options(path: str) -> dict[str, str]:
+    """Return GDAL's options for a path: none, unless it lies elsewhere."""
+    if not path.startswith(tuple(_FILE_SYSTEMS.values())):
+        return {}
+    return {name: value for name, value in _NETWORK.items() if name not in os.environ}
+
+
+def fetch(href: str, sign: Callable[[str], str] | None = None) -> bytes:
+    """Return a small file, from a path or by HTTP; tried again where that may help.
+
+    Raises
+    ------
+    ProductError
+        If it cannot be had, with the reason.
+    """
+    if not is_url(href):
+        try:
+            with Path(href).open("rb") as file:
+                return file.read(_LARGEST)
+        except OSError as error:
+            raise ProductError(f"{href}: cannot be read ({error.strerror})") from None
+    if not href.startswith(("http://", "https://")):
+        raise ProductError(f"{href}: only http:// and https:// are fetched")
+    url = sign(href) if sign is not None else href
+    for attempt in range(_TRIES):
+        try:
+            with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:
+                data: bytes = answer.read(_LARGEST)
+                return data
+        except urllib.error.HTTPError as error:
+            reason = f"HTTP {error.code} {error.reason}"
+            if error.code not in (408, 429) and error.code < 500:
+                break
+        except (OSError, ValueError) as error:
+            reason = str(getattr(error, "reason", error))
+        if attempt + 1 < _TRIES:
+            time.sleep(_PAUSE * 2**attempt)
+    raise ProductError(f"{href}: cannot be fetched ({reason}); check the link and the connection")
+
+
+def read_json(source: Any, sign: Callable[[str], str] | None = None) -> dict[str, Any]:
+    """Return what a JSON file holds, from a path or by HTTP.
+
+    Raises
+    ------
+    ProductError
+        If it cannot be had, or holds no JSON object.
+    """
+    href = str(source)
+    try:
+        found = json.loads(fetch(href, sign))
+    except (ValueError, RecursionError) as error:
+        raise ProductError(f"{href}: not readable JSON ({error}); check the file") from None
+    if not isinstance(found, dict):
+        raise ProductError(f"{href}: holds no JSON object; give a STAC item")
+    return found
+
+
+def peek_json(source: object) -> Mapping[str, Any]:
+    """Return what a source that may be JSON holds, empty if it is none: to recognise it."""
+    if isinstance(source, Mapping):
+        return source
+    if not isinstance(source, str | Path) or is_url(source):
+        return {}
+    path = Path(source)
+    try:
+        if path.suffix.lower() not in (".json", ".geojson") or not path.is_file():
+            return {}
+        found = json.loads(path.read_bytes()[:_LARGEST])
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

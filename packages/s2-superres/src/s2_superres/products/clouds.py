@@ -52,13 +52,13 @@ def cloud_mask(product: Product, resolution: int) -> NDArray[np.bool_]:
     classes = _read(container.gdal_path(name))
     # Of the raster of classes, opaque clouds and cirrus are the first two bands, snow the third.
     clouds = np.isin(classes[:1], SCL_CLOUDS) if _SCL.search(name) else classes[:2] > 0
-    return _resample(np.asarray(clouds.any(axis=0)), shape, where)
+    return resample(np.asarray(clouds.any(axis=0)), shape, where)
 
 
 def classified_clouds(product: Product, resolution: int) -> NDArray[np.bool_]:
     """Return where the scene classification that a product names says cloud, as `cloud_mask`."""
     shape = (product.grid.rows * 10 // resolution, product.grid.cols * 10 // resolution)
-    return _resample(np.isin(_read(product.clouds)[0], SCL_CLOUDS), shape, product.clouds)
+    return resample(np.isin(_read(product.clouds)[0], SCL_CLOUDS), shape, product.clouds)
 
 
 def find_mask(product: Product) -> tuple[Container, str]:
@@ -97,7 +97,7 @@ def _read(path: str) -> NDArray[Any]:
     return values
 
 
-def _resample(mask: NDArray[np.bool_], shape: tuple[int, int], where: str) -> NDArray[np.bool_]:
+def resample(mask: NDArray[np.bool_], shape: tuple[int, int], where: str) -> NDArray[np.bool_]:
     """Repeat or pool a mask to a shape that is a whole multiple or divisor of its own."""
     rows, cols = mask.shape
     if mask.shape == shape:

@@ -68,8 +68,10 @@ def serve(folder: Path) -> Iterator[Site]:
                 return self._refuse(403)
             size = file.stat().st_size
             start, stop = 0, size
-            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-            if asked:
+            asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+            if asked and not asked[1]:
+                start = max(0, size - int(asked[2]))
+            elif asked:
                 start = int(asked[1])
                 stop = min(int(asked[2]) + 1, size) if asked[2] else size
                 if start >= size:

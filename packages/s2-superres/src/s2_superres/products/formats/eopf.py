@@ -1,0 +1,303 @@
+"""ESA's EOPF products: Zarr stores, in the form of its processor (Zarr 2) or as GeoZarr (Zarr 3).
+
+A folder, a zip or a link. Only the bands at their native resolution are read: stores of L2A hold
+resampled ones beside them. Packed stores keep digital numbers; those of floats keep reflectance,
+which becomes digital numbers again, exactly.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2_superres.bands import BANDS, Band, central_wavelengths
+from s2_superres.errors import InstallationError, ProductError
+from s2_superres.products import metadata
+from s2_superres.products.clouds import SCL_CLOUDS, resample
+from s2_superres.products.openers import Opener, Request
+from s2_superres.products.product import Level, Product
+from s2_superres.products.reading import Reader
+from s2_superres.products.remote import is_url
+from s2_superres.raster.grid import Area, Grid
+
+_ROOTS = (".zmetadata", ".zgroup", "zarr.json")
+_REFLECTANCE = "measurements/reflectance"
+_SCL = "conditions/mask/l2a_classification/r20m/scl"
+_CLASSES = "conditions/mask/l1c_classification/r60m/b00"
+#: Opaque clouds and cirrus, of the flags of the raster of classes.
+_OPAQUE_OR_CIRRUS = 1 | 2
+_NAME = re.compile(
+    r"S2([A-D])_MSIL(1C|2A)_(\d{8}T\d{6})_N(\d\d)(\d\d)_R(\d{3})_(T\d\d[A-Z]{3})_\w+"
+)
+_SATURATED = 65535
+
+
+def _recognises(source: Any) -> bool:
+    if not isinstance(source, str | Path):
+        return False
+    path = str(source).partition("?")[0].rstrip("/").lower()
+    if is_url(source) or path.endswith((".zarr", ".zarr.zip")):
+        return path.endswith((".zarr", ".zarr.zip"))
+    try:
+        return any((Path(source) / root).is_file() for root in _ROOTS)
+    except OSError:
+        return False
+
+
+def _group(path: str) -> Any:
+    """Open a store to read, wherever it lies."""
+    try:
+        import zarr
+        from zarr.storage import FsspecStore, LocalStore, ZipStore
+    except ImportError:
+        raise InstallationError(
+            f"{path}: EOPF products need zarr; pip install 's2-superres[zarr]'"
+        ) from None
+    try:
+        if is_url(path) and path.partition("?")[0].endswith(".zip"):
+            import fsspec
+
+            names = fsspec.filesystem("zip", fo=path).find("")
+            store: Any = FsspecStore.from_url(f"zip::{path}", read_only=True)
+        elif is_url(path):
+            names = []
+            store = FsspecStore.from_url(path, read_only=True)
+        elif path.endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+            store = ZipStore(path, read_only=True)
+        else:
+            names = []
+            store = LocalStore(path, read_only=True)
+        return zarr.open_group(store, path=_inside(names), mode="r")
+    except ImportError as error:
+        raise InstallationError(
+            f"{path}: reading it needs {error.name}; pip install 's2-superres[zarr]'"
+        ) from None
+    except Exception as error:  # Stores raise whatever their libraries do.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ProductError(
+            f"{path}: cannot be opened as a Zarr store ({reason}); check the path or link, and "
+            "that it is complete"
+        ) from None
+
+
+def _inside(names: Iterable[str]) -> str:
+    """Return the folder in a zip that holds the product, empty if it lies at the root."""
+    roots = [name for name in names if name.rpartition("/")[2] in _ROOTS]
+    return min(roots, key=lambda name: name.count("/")).rpartition("/")[0] if roots else ""
+
+
+def _open(source: Any, request: Request) -> Product:
+    path = str(source).rstrip("/")
+    if request.sign is not None and is_url(path):
+        path = request.sign(path)
+    group = _group(path)
+    if _REFLECTANCE not in group:
+        raise ProductError(f"{path}: has no {_REFLECTANCE}; only Sentinel-2's L1C and L2A are read")
+    files, missing = {}, {}
+    for band in BANDS:
+        name = f"{_REFLECTANCE}/r{band.resolution}m/{band.name.lower()}"
+        if name in group:
+            files[band.name] = name
+        else:
+            missing[band.name] = f"{path}: has no {name} ({band.name} at {band.resolution} m)"
+    if not files:
+        raise ProductError(f"{path}: holds no band at its native resolution; download it again")
+    return _product(path, group, files, missing, request)
+
+
+def _product(
+    path: str, group: Any, files: dict[str, str], missing: dict[str, str], request: Request
+) -> Product:
+    stac = group.attrs.get("stac_discovery") or {}
+    told = stac.get("properties") or {}
+    texts = (str(stac.get("id") or ""), Path(path.partition("?")[0]).name)
+    named = next((found for text in texts if (found := _NAME.match(text))), None)
+    arrays = {name: group[file] for name, file in files.items()}
+    baseline = str(told.get("eopf:baseline") or told.get("processing:version") or "")
+    if not re.fullmatch(r"\d\d\.\d\d", baseline):
+        baseline = f"{named[4]}.{named[5]}" if named else "unknown"
+    platform = str(told.get("platform") or "")[-1:].upper() or (named[1] if named else "")
+    spacecraft = f"Sentinel-2{platform}"
+    offsets, decided = _offsets(path, arrays, baseline, request)
+    masks = [_SCL, _CLASSES] if _level(path, named, arrays) == "L2A" else [_CLASSES]
+    return Product(
+        path=path,
+        name=named[0].removesuffix(".SAFE") if named else Path(path).name.partition(".")[0],
+        level=_level(path, named, arrays),
+        baseline=baseline,
+        tile=named[7] if named else "unknown",
+        acquired=_time(told, named),
+        spacecraft=spacecraft,
+        orbit=int(told.get("sat:relative_orbit") or (named[6] if named else 0)),
+        grid=_grid(path, arrays),
+        quantification=10000,
+        offsets=offsets,
+        nodata=0,
+        saturated=_SATURATED,
+        files=files,
+        missing=missing,
+        wavelengths=_wavelengths(spacecraft, arrays),
+        format="eopf",
+        clouds=next((name for name in masks if name in group), ""),
+        decided=decided,
+    )
+
+
+def _attributes(array: Any) -> dict[str, Any]:
+    """Return an array's attributes, those of the processor among them."""
+    own = dict(array.attrs)
+    return {**(own.get("_eopf_attrs") or {}), **own}
+
+
+def _offsets(
+    path: str, arrays: Mapping[str, Any], baseline: str, request: Request
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Return each band's offset and where it comes from."""
+    offsets = {}
+    sources = set()
+    for name, array in arrays.items():
+        attributes = _attributes(array)
+        if array.dtype.kind == "f":
+            # Reflectance proper: what is written again is as the baseline prescribes.
+            offsets[name] = metadata.prescribed_offset(baseline)
+            sources.add("reflectance is stored; its digital numbers as the baseline's")
+            continue
+        scale = float(attributes.get("scale_factor", 0))
+        if array.dtype != np.uint16 or abs(scale * 10000 - 1) > 1e-6:
+            raise ProductError(
+                f"{path}: {name} is {array.dtype} with the scale {scale:g}; only uint16 with "
+                "0.0001 is supported, or reflectance as floats"
+            )
+        offsets[name] = float(round(float(attributes.get("add_offset", 0)) / scale))
+        sources.add("scale_factor and add_offset of the arrays")
+    if request.offset is not None and "scale_factor and add_offset of the arrays" in sources:
+        offsets = dict.fromkeys(offsets, request.offset)
+        sources = {"asked for"}
+    if len(set(offsets.values())) > 1 or any(value > 0 for value in offsets.values()):
+        raise ProductError(
+            f"{path}: its bands have the offsets {sorted(set(offsets.values()))}, which no product "
+            "has; say --offset -1000 or --offset 0"
+        )
+    value = next(iter(offsets.values()))
+    every = {band.name: offsets.get(band.name, value) for band in BANDS}
+    return every, {"offset": f"{value:g}, by {' and '.join(sorted(sources))}"}
+
+
+def _level(path: str, named: re.Match[str] | None, arrays: Mapping[str, Any]) -> Level:
+    if named:
+        return "L1C" if named[2] == "1C" else "L2A"
+    told = {str(_attributes(array).get("long_name", ""))[:3] for array in arrays.values()}
+    if told == {"TOA"}:
+        return "L1C"
+    if told == {"BOA"}:
+        return "L2A"
+    raise ProductError(
+        f"{path}: does not tell its level; give it its name back, such as S2A_MSIL2A_...zarr"
+    )
+
+
+def _time(told: Mapping[str, Any], named: re.Match[str] | None) -> datetime | None:
+    text = told.get("start_datetime") or told.get("datetime") or (named[3] if named else None)
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _grid(path: str, arrays: Mapping[str, Any]) -> Grid:
+    """Return the 10 m grid, which every band's own attributes and shape must agree with."""
+    grids = {}
+    for name, array in arrays.items():
+        attributes = _attributes(array)
+        transform, epsg = attributes.get("proj:transform"), attributes.get("proj:epsg")
+        if not transform or not epsg:
+            raise ProductError(f"{path}: {name} does not tell its place; download it again")
+        ratio = round(float(transform[0])) // 10
+        rows, cols = (size * ratio for size in array.shape)
+        grids[name] = Grid(f"EPSG:{epsg}", float(transform[2]), float(transform[5]), rows, cols)
+    if len(set(grids.values())) > 1:
+        one, other = list(dict.fromkeys(grids.values()))[:2]
+        raise ProductError(f"{path}: its bands lie on several grids ({one} and {other})")
+    return next(iter(grids.values()))
+
+
+def _wavelengths(spacecraft: str, arrays: Mapping[str, Any]) -> dict[str, float]:
+    """Return the wavelengths in the arrays' long names, or else the satellite's."""
+    found = central_wavelengths(spacecraft)
+    for name, array in arrays.items():
+        told = re.search(r"([\d.]+) nm$", str(_attributes(array).get("long_name", "")))
+        if told:
+            found[name] = float(told[1])
+    return found
+
+
+class EopfReader(Reader):
+    """Reads windows of the arrays of a store."""
+
+    def __init__(self, product: Product, bands: Iterable[Band] = BANDS) -> None:
+        super().__init__(product, bands)
+        self._group = _group(product.path)
+        self._arrays = {band: self._array(product.files[band.name]) for band in self.bands}
+
+    def _array(self, name: str) -> Any:
+        try:
+            return self._group[name]
+        except KeyError:
+            raise ProductError(f"{self.product.path}: has no {name}; open it again") from None
+
+    def _read(self, array: Any, area: Area) -> NDArray[Any]:
+        try:
+            return np.asarray(array[area.row : area.row_stop, area.col : area.col_stop])
+        except Exception as error:  # Codecs and file systems raise whatever their libraries do.
+            raise ProductError(
+                f"{self.product.path}: {array.path} cannot be read "
+                f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); it is "
+                "damaged or out of reach, download it again"
+            ) from None
+
+    def _read_band(self, band: Band, area: Area, out: NDArray[np.uint16]) -> None:
+        values = self._read(self._arrays[band], area)
+        if values.dtype.kind != "f":
+            out[:] = values
+            return
+        offset = self.product.offsets[band.name]
+        numbers = np.rint(values.astype(np.float64) * 10000 - offset)
+        known = np.isfinite(numbers)
+        out[:] = np.where(known, np.clip(numbers, 1, _SATURATED), 0)
+
+    def require_clouds(self) -> None:
+        """See `Reader`."""
+        if not self.product.clouds:
+            super().require_clouds()
+
+    def cloud_mask(self, area: Area, resolution: int) -> NDArray[np.bool_]:
+        """See `Reader`."""
+        self.require_clouds()
+        array = self._array(self.product.clouds)
+        classes = self._read(array, Area(0, 0, *array.shape))
+        scl = self.product.clouds == _SCL
+        clouds = np.isin(classes, SCL_CLOUDS) if scl else (classes & _OPAQUE_OR_CIRRUS) > 0
+        shape = (self.size[0] * 10 // resolution, self.size[1] * 10 // resolution)
+        mask = resample(clouds, shape, f"{self.product.path}/{self.product.clouds}")
+        return mask[area.row : area.row_stop, area.col : area.col_stop]
+
+
+OPENER = Opener(
+    name="eopf",
+    accepts="an EOPF product, as .zarr, .zarr.zip or a link to one",
+    recognises=_recognises,
+    open=_open,
+    read=EopfReader,
+)

@@ -1,0 +1,76 @@
+"""The pages "From a STAC search" and "EOPF Zarr": every command and every program in them runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from s2_superres.cli.app import app
+from s2_superres.raster.grid import Grid
+from s2_superres.testing.catalogues import write_item
+from s2_superres.testing.products import ProductSpec, landscape
+from s2_superres.testing.server import serve
+
+DOCS = Path(__file__).parents[4] / "docs" / "s2-superres"
+SPEC = ProductSpec("L2A", "05.11", Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A folder with what the pages speak of, and the server that stands for the catalogue."""
+    folder = tmp_path_factory.mktemp("pages")
+    write_item(folder, SPEC, landscape, "earthsearch-c1").rename(folder / "item.json")
+    write_item(folder, SPEC, landscape, "aws")
+    page = (DOCS / "stac.md").read_text(encoding="utf-8")
+    mapping = re.search(r"```json\n(.*?)```", page, re.DOTALL)
+    assert mapping
+    (folder / "bands.json").write_text(mapping[1])
+    with serve(folder) as site:
+        yield folder, site.url
+
+
+def store(folder: Path) -> None:
+    pytest.importorskip("zarr")
+    from s2_superres.testing.eopf import write_store
+
+    path = folder / f"{SPEC.name}.zarr"
+    write_store(path, SPEC, landscape, "geozarr")
+    with zipfile.ZipFile(f"{path}.zip", "w") as archive:
+        for file in path.rglob("*"):
+            archive.write(file, file.relative_to(path))
+
+
+@pytest.mark.parametrize("page", ["stac.md", "eopf.md"])
+def test_what_a_page_shows_runs(
+    page: str, folder: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its order, with the catalogue's address and the network replaced."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    place, url = folder
+    if page == "eopf.md":
+        store(place)
+    elif "import pystac" in text:
+        pytest.importorskip("pystac")
+    monkeypatch.chdir(place)
+    # The local regression takes the place of the network, which takes its time to load.
+    text = text.replace("https://catalogue.example.org/", url)
+    text = text.replace("overwrite=True", 'overwrite=True, network="none"')
+    ran = 0
+    for kind, block in re.findall(r"```(console|python)\n(.*?)```", text, re.DOTALL):
+        if kind == "python":
+            exec(compile(block, page, "exec"), {})
+            ran += 1
+            continue
+        for line in block.splitlines():
+            command, *arguments = shlex.split(line.removeprefix("$ "))
+            assert command in ("s2-superres", "pip")
+            if command == "s2-superres":
+                quick = ["--network", "none"] if arguments[0] == "predict" else []
+                app([*arguments, *quick], standalone_mode=False)
+                ran += 1
+    assert ran >= 3

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from s2_superres import __version__
+from s2_superres.cli.calibrate import calibrate
 from s2_superres.errors import S2SuperresError
 from s2_superres.interrupts import stop_signals
 
@@ -548,6 +549,9 @@ def train(
         raise typer.Exit(130) from None
     if not quiet:
         typer.echo(result.summary())
+
+
+app.command()(calibrate)
 
 
 @app.command()

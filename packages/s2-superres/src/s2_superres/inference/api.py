@@ -35,6 +35,7 @@ def superresolve(
     tile: int | None = None,
     threads: int | None = None,
     device: str = "auto",
+    with_error: bool = False,
 ) -> SuperResolved: ...
 
 
@@ -89,6 +90,8 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
         Of the network; only before the first use in a process.
     device : str
         ``auto``, ``cpu``, ``gpu`` or ``gpu:1``.
+    with_error : bool
+        Add error bars, if the weights tell them.
     product : Product or path
         A ``.SAFE`` folder, its zip or its metadata file.
     output : path
@@ -104,7 +107,8 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
         For arrays ``.b20`` ``(6, rows, cols)`` and ``.b60`` ``(2, rows, cols)``
         or None: float32 digital numbers with the offset of the input, neither
         rounded nor clipped. A band that is saturated (65535 in uint16 input)
-        stays so.
+        stays so. ``.err20`` and ``.err60`` are their error bars, or None: half the width of
+        an interval that holds the truth in 90 % of pixels, in digital numbers.
 
     Raises
     ------

@@ -37,10 +37,16 @@ class SuperResolved:
         B05, B06, B07, B8A, B11, B12.
     b60 : ndarray of float32, shape (2, rows, cols), or None
         B01, B09; None if no 60 m bands were given.
+    err20, err60 : ndarray of float32, shapes of b20 and b60, or None
+        Error bars, if they were asked for: 90 % of pixels lie within plus and minus this of the
+        truth, as far as degraded scenes can tell. NaN where there is no data or the sensor was
+        saturated.
     """
 
     b20: NDArray[np.float32]
     b60: NDArray[np.float32] | None
+    err20: NDArray[np.float32] | None = None
+    err60: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ def superresolve_arrays(
     tile: int | None = None,
     threads: int | None = None,
     device: str = "auto",
+    with_error: bool = False,
 ) -> SuperResolved:
     """Bring 20 m and 60 m bands to 10 m: see `s2_superres.superresolve`."""
     nodata = _check_conventions(level, offset, nodata, consistent)
@@ -100,6 +107,7 @@ def superresolve_arrays(
         consistent=consistent,
     )
     radiometry = Radiometry.uniform(offset, nodata, saturated, np.float32)
+    errors: dict[int, NDArray[Any]] | None = {} if with_error else None
     results = sharpen(
         source,
         networks,
@@ -107,8 +115,10 @@ def superresolve_arrays(
         precision=compute.precision,
         tile=compute.tile,
         device=compute.device,
+        errors=errors,
     )
-    return SuperResolved(results[20], results.get(60))
+    errors = errors or {}
+    return SuperResolved(results[20], results.get(60), errors.get(20), errors.get(60))
 
 
 def sharpen(
@@ -119,8 +129,14 @@ def sharpen(
     precision: str,
     tile: int | None = None,
     device: str = "auto",
+    errors: dict[int, NDArray[Any]] | None = None,
 ) -> dict[int, NDArray[Any]]:
     """Run networks over whole arrays.
+
+    Parameters
+    ----------
+    errors : dict, optional
+        Filled with the error bars of the results, in the same form.
 
     Returns
     -------
@@ -137,16 +153,22 @@ def sharpen(
     windows = plan(
         area, blocks.tile_for(networks, tile), blocks.widest(networks), blocks.unit_of(resolutions)
     )
-    job = blocks.make_job(networks, windows, radiometry, precision, device)
+    with_error = errors is not None
+    job = blocks.make_job(networks, windows, radiometry, precision, device, with_error)
     results: dict[int, NDArray[Any]] = {
         resolution: np.empty((len(BY_RESOLUTION[resolution]), *area.shape), radiometry.dtype)
         for resolution in resolutions
     }
 
+    if errors is not None:
+        errors.update({r: np.empty_like(values) for r, values in results.items()})
+
     def store(done: tuple[blocks.Block, blocks.Predictions]) -> None:
         result = blocks.finish(*done, job)
         for resolution, values in results.items():
             mosaic.place(values, area, result.core, result.bands[resolution])
+        for resolution, values in (errors or {}).items():
+            mosaic.place(values, area, result.core, result.errors[resolution])
 
     overlap(
         windows,

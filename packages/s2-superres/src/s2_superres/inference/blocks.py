@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -59,6 +59,8 @@ class Job:
     radiometry : Radiometry
     precision, device : str
         As for `Predictor`; the precision already resolved.
+    errors : bool
+        Whether error bars are asked for.
     """
 
     networks: tuple[Network, ...]
@@ -68,6 +70,7 @@ class Job:
     radiometry: Radiometry
     precision: str = "float32"
     device: str = "auto"
+    errors: bool = False
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -81,11 +84,14 @@ def make_job(
     radiometry: Radiometry,
     precision: str,
     device: str = "auto",
+    errors: bool = False,
 ) -> Job:
     """Put together a job for the windows of a plan."""
     specs = [network.load().spec for network in networks]
     halos, trims = tuple(spec.halo for spec in specs), tuple(spec.trim for spec in specs)
-    return Job(tuple(networks), halos, trims, plan.outer_shape, radiometry, precision, device)
+    return Job(
+        tuple(networks), halos, trims, plan.outer_shape, radiometry, precision, device, errors
+    )
 
 
 @dataclass(frozen=True)
@@ -128,12 +134,16 @@ class Result:
         compared, and the sums over them of the squared difference, in digital
         numbers, between the measured band and the degraded output, with and
         without the projection. Empty unless asked for.
+    errors : dict of int to ndarray
+        Per network's resolution the error bars of the bands, see `mosaic.finish_errors`. Empty
+        unless the job asks for them.
     """
 
     core: Area
     bands: dict[int, NDArray[Any]]
     pixels: int
     residuals: dict[int, NDArray[np.float64]]
+    errors: dict[int, NDArray[Any]] = field(default_factory=dict)
 
 
 def load(source: Source, window: Window, job: Job) -> Block:
@@ -192,16 +202,23 @@ def compute(block: Block, job: Job) -> Predictions:
             bands_first = np.moveaxis(block.scaled[resolution], -1, 1)
             inside = mosaic.cut(bands_first, window.outer, area, resolution)
             inputs[resolution] = np.moveaxis(inside, 1, -1)
-        run = _predictor(network, area.shape, trim, job.precision, job.device)
+        run = _predictor(network, area.shape, trim, job.precision, job.device, job.errors)
         predictions[network.resolution] = run(inputs)
     return predictions
 
 
 @lru_cache(maxsize=4)
 def _predictor(
-    network: Network, shape: tuple[int, int], trim: int, precision: str, device: str
+    network: Network,
+    shape: tuple[int, int],
+    trim: int,
+    precision: str,
+    device: str,
+    errors: bool = False,
 ) -> Predictor:
-    return Predictor(network.load(), *shape, trim=trim, precision=precision, device=device)
+    return Predictor(
+        network.load(), *shape, trim=trim, precision=precision, device=device, errors=errors
+    )
 
 
 def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = False) -> Result:
@@ -209,6 +226,7 @@ def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = F
     core = block.window.core
     bands = {10: block.measured[10]}
     sums: dict[int, NDArray[np.float64]] = {}
+    errors: dict[int, NDArray[Any]] = {}
     for network, halo, trim in zip(job.networks, job.halos, job.trims, strict=True):
         resolution = network.resolution
         valid = block.valid[resolution]
@@ -217,6 +235,8 @@ def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = F
             shape = (len(measured), *core.shape)
             bands[resolution] = job.radiometry.no_data(shape)
             mosaic.keep_nan(bands[resolution], block.measured, resolution, job.radiometry)
+            if job.errors:
+                errors[resolution] = mosaic.no_errors(shape, job.radiometry)
             continue
         prediction = predictions[resolution]
         area = mosaic.around(block.window, halo - trim)
@@ -229,10 +249,15 @@ def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = F
             job.radiometry,
         )
         mosaic.keep_nan(bands[resolution], block.measured, resolution, job.radiometry)
+        if prediction.half_width is not None:
+            half_width = mosaic.cut(np.moveaxis(prediction.half_width, -1, 0), area, core)
+            errors[resolution] = mosaic.finish_errors(
+                half_width, resolution, measured, valid, job.radiometry
+            )
         if residuals:
             sums[resolution] = _residuals(block, prediction, resolution, area)
     pixels = int(np.logical_and.reduce([v.all(axis=0) for v in block.valid.values()]).sum())
-    return Result(core, bands, pixels, sums)
+    return Result(core, bands, pixels, sums, errors)
 
 
 def _residuals(

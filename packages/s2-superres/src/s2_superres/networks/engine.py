@@ -29,10 +29,13 @@ class Prediction:
     raw : ndarray of float32, same shape
         The same before the projection onto the measured band; `values` itself
         for a network without projection.
+    half_width : ndarray of float32, same shape, or None
+        Of the error bars, if they were asked for.
     """
 
     values: NDArray[np.float32]
     raw: NDArray[np.float32]
+    half_width: NDArray[np.float32] | None = None
 
 
 class Predictor:
@@ -49,11 +52,15 @@ class Predictor:
         ``auto`` takes bfloat16 where the device gains from it.
     device : str
         ``auto``, ``cpu``, ``gpu`` or ``gpu:1``.
+    errors : bool
+        Whether to tell error bars as well.
 
     Raises
     ------
     InputError
         If there is no such precision or device.
+    WeightsError
+        If error bars are asked for and the weights tell none.
     """
 
     def __init__(
@@ -65,15 +72,25 @@ class Predictor:
         trim: int = 0,
         precision: str = "auto",
         device: str = "auto",
+        errors: bool = False,
     ) -> None:
         Compute(precision, device=device)
         keras = quiet_keras()
         self.spec = weights.spec
         self.precision = resolve_precision(precision, device)
-        self._model = build_with_weights(weights, self.precision, trim)
+        half_width = None
+        if errors:
+            from s2_superres.networks.errorbar import build_with_errors
+
+            self._model, half_width = build_with_errors(weights, self.precision, trim)
+        else:
+            self._model = build_with_weights(weights, self.precision, trim)
         outputs = [self._model.output]
+        self._errors = errors
         if weights.spec.consistent:
             outputs.append(self._model.get_layer("consistent").input[0])
+        if errors:
+            outputs.append(half_width)
         self._model = keras.Model(self._model.inputs, outputs)
         self._shapes = [
             (1, rows * 10 // resolution, cols * 10 // resolution, tensor.shape[-1])
@@ -106,7 +123,8 @@ class Predictor:
             if type(error).__name__ == "ResourceExhaustedError":
                 raise _too_big(self._shapes[0]) from error
             raise
-        return Prediction(outputs[0], outputs[-1])
+        half_width = outputs.pop() if self._errors else None
+        return Prediction(outputs[0], outputs[-1], half_width)
 
 
 def _too_big(shape: tuple[int, ...]) -> OutOfMemoryError:

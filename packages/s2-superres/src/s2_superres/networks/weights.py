@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: Folder of the weights that ship with the package, with their index.
 SHIPPED = Path(__file__).parents[1] / "data" / "weights"
 _FORMAT = 1
+#: How the arrays of an error head begin, and the one that is not learnt but measured.
+_ERROR = "error_"
+ERROR_FACTOR = "error_factor"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,16 @@ class Weights:
     sha256: str = ""
     name: str = ""
 
+    @property
+    def tells_errors(self) -> bool:
+        """Whether they have a head that tells errors, see `s2_superres.networks.errorbar`."""
+        return ERROR_FACTOR in self.arrays
+
+    @property
+    def body(self) -> dict[str, NDArray[np.floating]]:
+        """The arrays of the network alone."""
+        return {n: a for n, a in self.arrays.items() if not n.startswith(_ERROR)}
+
 
 def variables_of(model: keras.Model) -> dict[str, Any]:
     """Return a model's trained variables by ``layer/kernel`` and ``layer/bias``."""
@@ -78,19 +91,20 @@ def apply_weights(model: keras.Model, weights: Weights) -> None:
     if not weights.spec.phased:
         # A network without its second part is the same as one where that has learned nothing.
         variables = {n: v for n, v in variables.items() if not n.startswith("phase_")}
-    if set(variables) != set(weights.arrays):
-        odd = sorted(set(variables) ^ set(weights.arrays))[0]
+    arrays = weights.body
+    if set(variables) != set(arrays):
+        odd = sorted(set(variables) ^ set(arrays))[0]
         raise WeightsError(
             f"{weights.name}: the weights do not fit the network (first difference: {odd}); "
             "use the file with the network it was trained for"
         )
     for name, variable in variables.items():
-        if tuple(variable.shape) != weights.arrays[name].shape:
+        if tuple(variable.shape) != arrays[name].shape:
             raise WeightsError(
-                f"{weights.name}: {name} has shape {weights.arrays[name].shape}, "
+                f"{weights.name}: {name} has shape {arrays[name].shape}, "
                 f"the network needs {tuple(variable.shape)}"
             )
-        variable.assign(weights.arrays[name].astype(np.float32))
+        variable.assign(arrays[name].astype(np.float32))
 
 
 def mean_weights(parts: Sequence[Weights]) -> Weights:
@@ -120,7 +134,7 @@ def mean_weights(parts: Sequence[Weights]) -> Weights:
             )
     arrays = {
         name: np.stack([part.arrays[name] for part in parts]).mean(axis=0, dtype=np.float64)
-        for name in first.arrays
+        for name in first.body
     }
     made = [{"sha256": part.sha256, **part.metadata} for part in parts]
     return Weights(first.spec, arrays, {"mean_of": made}, name="mean")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.raster.grid import Area
-from s2_superres.raster.radiometry import Radiometry
+from s2_superres.raster.radiometry import SCALE, Radiometry
 from s2_superres.raster.windows import Window
 
 
@@ -112,6 +112,43 @@ def finish(
     return radiometry.to_dn(
         np.ascontiguousarray(np.moveaxis(values, -1, 0)), resolution, valid, saturated
     )
+
+
+def finish_errors(
+    half_width: NDArray[np.float32],
+    resolution: int,
+    measured: NDArray[Any],
+    valid: NDArray[np.bool_],
+    radiometry: Radiometry,
+) -> NDArray[Any]:
+    """Turn error bars over a core into digital numbers, without offset.
+
+    Parameters
+    ----------
+    half_width : ndarray of float32, shape (bands, rows, cols)
+        In the networks' scale.
+    resolution, measured, valid, radiometry
+        As for `finish`.
+
+    Returns
+    -------
+    ndarray, shape (bands, rows, cols)
+        Rounded up, 1 or more, for integers. No error is told where the band has no data or the
+        sensor was saturated, see `no_errors`.
+    """
+    saturated = repeat(radiometry.is_saturated(measured), resolution // 10)
+    told = half_width * np.float32(SCALE)
+    out = no_errors(told.shape, radiometry)
+    if out.dtype.kind in "iu":
+        told = np.clip(np.ceil(told), 1, np.iinfo(out.dtype).max - 1)
+    np.copyto(out, told.astype(out.dtype), where=valid & ~saturated)
+    return out
+
+
+def no_errors(shape: tuple[int, ...], radiometry: Radiometry) -> NDArray[Any]:
+    """Return error bars that tell nothing: NaN, or no data for integers."""
+    dtype = np.dtype(radiometry.dtype)
+    return np.full(shape, np.nan, dtype) if dtype.kind == "f" else radiometry.no_data(shape)
 
 
 def keep_nan(

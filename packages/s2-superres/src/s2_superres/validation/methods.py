@@ -44,6 +44,11 @@ class Method:
         """Whether it can sharpen these bands."""
         return self.is_interpolation or (resolution, level) in self.networks
 
+    def tells_errors(self, resolution: int, level: str) -> bool:
+        """Whether its weights for these bands tell error bars."""
+        network = self.networks.get((resolution, level))
+        return network is not None and network.load().tells_errors
+
     def to_dict(self) -> dict[str, Any]:
         """Return what is known of it as plain values."""
         return {

@@ -36,6 +36,7 @@ def table(document: Document, *, per_band: bool = False) -> str:
             title = f"{resolution} m bands, means over {len(comparisons)} scenes"
             means = [m for m in document["means"] if m["resolution"] == resolution]
             blocks.append(_metrics(document, title, means))
+        blocks += _error_bars(comparisons)
         if per_band:
             blocks += [_bands(comparison) for comparison in comparisons]
     if document["notes"]:
@@ -114,6 +115,34 @@ def _bands(comparison: Mapping[str, Any]) -> list[str]:
         f"{comparison['scene']}, RMSE in DN",
         *_aligned([["", *comparison["bands"]], *rows]),
     ]
+
+
+def _error_bars(comparisons: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """One block per method whose weights tell error bars."""
+    told: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+    for comparison in comparisons:
+        for result in comparison["results"]:
+            if result["coverage"] is not None:
+                told.setdefault(result["method"], []).append((comparison["scene"], result))
+    for method, scenes in told.items():
+        rows = [
+            [
+                scene,
+                *(
+                    f"{share:.0%} ±{number(width, 0)}"
+                    for share, width in zip(
+                        result["coverage_per_band"], result["half_width_per_band"], strict=True
+                    )
+                ),
+                f"{result['coverage']:.0%}",
+            ]
+            for scene, result in scenes
+        ]
+        title = (
+            f"{comparisons[0]['resolution']} m bands, error bars of {method}: "
+            "pixels that they hold, and their size in DN"
+        )
+        yield [title, *_aligned([["", *comparisons[0]["bands"], "mean"], *rows])]
 
 
 def _fewer(scenes: int, most: int) -> str:

@@ -100,12 +100,17 @@ class Score:
     agreement : tuple of float
         Per band, the RMSE in DN between the measured band and the degraded
         output at full scale. Empty if it was not asked for.
+    coverage, half_width : tuple of float
+        Per band, the share of pixels whose truth lies within the error bars, and half of their
+        width in DN, in the mean. Empty if the method tells none.
     """
 
     method: str
     overall: Mapping[str, float]
     per_band: Mapping[str, tuple[float, ...]]
     agreement: tuple[float, ...] = ()
+    coverage: tuple[float, ...] = ()
+    half_width: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold: what is not finite becomes None."""
@@ -117,6 +122,9 @@ class Score:
             },
             "agreement": _finite(float(np.mean(self.agreement))) if self.agreement else None,
             "agreement_per_band": [_finite(value) for value in self.agreement],
+            "coverage": float(np.mean(self.coverage)) if self.coverage else None,
+            "coverage_per_band": list(self.coverage),
+            "half_width_per_band": list(self.half_width),
         }
 
 
@@ -249,6 +257,7 @@ def means(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 for name in results[0]["overall"]
             },
             "agreement": _mean([result["agreement"] for result in results]),
+            "coverage": _mean([result["coverage"] for result in results]),
         }
         for (resolution, method), results in sorted(groups.items(), key=lambda item: item[0][0])
     ]
@@ -355,7 +364,11 @@ def compare(
     for method in methods:
         where = f"{scene.name}, {resolution} m, {method.name}"
         progress(where)
-        predicted = predict(method, degraded, resolution, scene.level, settings)
+        tells = method.tells_errors(resolution, scene.level)
+        told: dict[int, NDArray[np.float32]] = {}
+        predicted = predict(
+            method, degraded, resolution, scene.level, settings, told if tells else None
+        )
         overall, per_band = score(truth, predicted, valid)
         agreement: tuple[float, ...] = ()
         if settings.full_scale:
@@ -365,7 +378,8 @@ def compare(
             if resolution in measured:
                 target = np.where(measured[resolution], target, np.float32(np.nan))
             agreement = agreement_with(target, full, ratio, settings.sigma)
-        scores.append(Score(method.name, overall, per_band, agreement))
+        held = error_bars(truth, predicted, valid, told.get(resolution))
+        scores.append(Score(method.name, overall, per_band, agreement, *held))
         if settings.pictures:
             predictions[method.name] = _square(predicted, ratio)
     pictures = None
@@ -417,9 +431,19 @@ def known_truth(
 
 
 def predict(
-    method: Method, inputs: Bands, resolution: int, level: str, settings: Settings
+    method: Method,
+    inputs: Bands,
+    resolution: int,
+    level: str,
+    settings: Settings,
+    errors: dict[int, NDArray[np.float32]] | None = None,
 ) -> NDArray[np.float32]:
     """Bring the bands of a resolution to the grid of the finest input.
+
+    Parameters
+    ----------
+    errors : dict, optional
+        Filled with the error bars, see `inference.arrays.sharpen`.
 
     Returns
     -------
@@ -437,6 +461,7 @@ def predict(
         precision=_precision(settings),
         tile=settings.tile,
         device=settings.device,
+        errors=errors,
     )[resolution]
     return result
 
@@ -482,6 +507,29 @@ def score(
             mask=valid,
         )
     return report.metrics, report.per_band
+
+
+def error_bars(
+    truth: NDArray[np.float32],
+    predicted: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    half_width: NDArray[np.float32] | None,
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return per band what share of pixels error bars hold, and half of their mean width in DN.
+
+    Parameters
+    ----------
+    truth, predicted : ndarray of float32, shape (bands, rows, cols)
+    valid : ndarray of bool, shape (rows, cols)
+    half_width : ndarray of float32, shape (bands, rows, cols), or None
+        None gives empty tuples.
+    """
+    if half_width is None:
+        return (), ()
+    told = half_width[:, valid]
+    held = np.abs(predicted - truth)[:, valid] <= told
+    widths = told.mean(axis=1, dtype=np.float64)
+    return tuple(map(float, held.mean(axis=1))), tuple(map(float, widths))
 
 
 def agreement_with(

@@ -1,0 +1,64 @@
+"""The command ``s2-superres calibrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from s2_superres.errors import OutputError
+
+
+def calibrate(
+    weights: Annotated[
+        str, typer.Argument(metavar="WEIGHTS", help="A weights file.", show_default=False)
+    ],
+    data: Annotated[
+        list[str],
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Patches with places for training, and for validation that the weights have not "
+            "seen; may be repeated.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE.npz", help="Where to write.", show_default=False)
+    ],
+    steps: Annotated[int, typer.Option(metavar="N", help="Of the head's training.", min=1)] = 1500,
+    batch: Annotated[int, typer.Option(metavar="N", help="Patches per step.", min=1)] = 4,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of what is drawn at random.", min=0)] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older file.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+) -> None:
+    """Add to weights what tells error bars, and measure how far to believe them."""
+    from s2_superres.bands import BY_RESOLUTION
+    from s2_superres.networks.weights import load_weights, save_weights
+    from s2_superres.training import calibration
+
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} exists already; take another name, or add --overwrite")
+    settings = calibration.CalibrationSettings(steps, batch, seed)
+    found = load_weights(weights)
+
+    def report(step: int, steps: int, loss: float) -> None:
+        if not quiet and (step % 100 == 0 or step == steps):
+            typer.echo(f"step {step}/{steps}", err=True)
+
+    def warn(line: str) -> None:
+        typer.echo(f"warning: {line}", err=True)
+
+    told, how = calibration.calibrate(found, data, settings, report=report, warn=warn)
+    save_weights(out, told.spec, told.arrays, told.metadata, "float32")
+    if quiet:
+        return
+    for place, share in sorted(how.by_place.items()):
+        typer.echo(f"{place}  {share:.1%} of pixels within the error bars")
+    typer.echo(f"mean  {sum(how.by_place.values()) / len(how.by_place):.1%}")
+    bands = BY_RESOLUTION[told.spec.resolution]
+    widths = "  ".join(
+        f"{band.name} {width:.2f}" for band, width in zip(bands, how.width_by_rmse, strict=True)
+    )
+    typer.echo(f"mean half-width / RMSE  {widths}")

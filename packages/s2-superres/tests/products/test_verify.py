@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from s2_superres.errors import ProductError
 from s2_superres.products.openers import open_product
+from s2_superres.products.sample import sample_path
 from s2_superres.products.verify import verify
 from s2_superres.testing.products import zip_product
 
@@ -81,6 +83,16 @@ def test_nothing_to_compare_with_is_said(safe: Path) -> None:
     manifest.unlink()
     with pytest.raises(ProductError, match="cannot be verified"):
         verify(open_product(safe))
+
+
+def test_other_forms_have_no_checksums(l1c: Path) -> None:
+    """A STAC item, a mapping or a Zarr store is not passed as verified."""
+    with pytest.raises(ProductError, match="leave --verify out"):
+        verify(replace(open_product(l1c), format="stac"))
+
+
+def test_the_sample_is_as_it_was_made() -> None:
+    assert verify(open_product(sample_path())).checksums > 12
 
 
 def test_a_method_that_is_not_known(safe: Path) -> None:

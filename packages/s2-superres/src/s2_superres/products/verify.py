@@ -76,6 +76,11 @@ def verify(product: Product, progress: Progress | None = None) -> Verified:
         Naming the first file that differs, or that the manifest lists and is not there; or if
         there is nothing to compare with.
     """
+    if product.format != "safe":
+        raise ProductError(
+            f"{product.path}: cannot be verified, only products as .SAFE or .zip come with "
+            "checksums; leave --verify out"
+        )
     container, _ = locate(Path(product.path))
     told = dict(_manifest(container, product))
     zipped = isinstance(container, Zip)

@@ -141,19 +141,16 @@ class CoMoments:
 
     def take(self, org: Array, pred: Array, valid: Mask | None) -> None:
         """Take pixels, (rows, cols, bands)."""
-        count = org[:, :, 0].size if valid is None else int(np.count_nonzero(valid))
-        if not count:
-            return
         part = self.fresh()
-        part.count = count
-        # From a pixel of theirs on: the mean of large values would be off by its rounding.
-        at = (0, 0) if valid is None else tuple(np.argwhere(valid)[0])
-        first = org[at], pred[at]
-        away = [difference(image, one) for image, one in zip((org, pred), first, strict=True)]
-        shift = np.array([band_sums(image, valid) for image in away]) / count
-        x, y = (image - step for image, step in zip(away, shift, strict=True))
-        part.means = np.array([one.astype(np.float64) for one in first]) + shift
-        part.powers = np.array([band_sums(p, valid) for p in (x * x, y * y, x * y)])
+        part.count = org[:, :, 0].size if valid is None else int(np.count_nonzero(valid))
+        if not part.count:
+            return
+        for band in range(org.shape[2]):
+            planes = org[:, :, band], pred[:, :, band]
+            if valid is not None:
+                planes = planes[0][valid], planes[1][valid]
+            means, powers = _moments(*(plane.ravel() for plane in planes))
+            part.means[:, band], part.powers[:, band] = means, powers
         self.merge(part)
 
     def update(self, tile: Tile, out: Array | None = None) -> None:
@@ -186,6 +183,35 @@ class CoMoments:
         spread = np.sqrt(x) * np.sqrt(y)
         ratio: Array = np.divide(product, spread, out=flat, where=spread > 0)
         return np.clip(ratio, -1, 1)
+
+
+def _moments(x: Array, y: Array) -> tuple[list[float], list[float]]:
+    """Means of both, and sums of the deviations' squares and product."""
+    centres = _middle(x), _middle(y)
+    away = [difference(values, centre) for values, centre in zip((x, y), centres, strict=True)]
+    shifts = [float(values.mean()) for values in away]
+    powers = _powers(*away)
+    kept = [power - len(x) * shift**2 for power, shift in zip(powers, shifts, strict=False)]
+    if any(left < 1e-4 * power for left, power in zip(kept, powers, strict=False)):
+        # The centres are far from the means: what is left would have lost digits.
+        away = [values - shift for values, shift in zip(away, shifts, strict=True)]
+        powers = _powers(*away)
+    else:
+        powers = [*kept, powers[2] - len(x) * shifts[0] * shifts[1]]
+    means = [float(centre) + shift for centre, shift in zip(centres, shifts, strict=True)]
+    return means, powers
+
+
+def _middle(values: Array) -> Array:
+    """A value near the mean, in the type of the values: subtracting it rounds nothing."""
+    sample = values[:: max(1, len(values) // 256)]
+    middle = len(sample) // 2
+    return np.asarray(np.partition(sample, middle)[middle])
+
+
+def _powers(x: Array, y: Array) -> list[float]:
+    # Not np.dot, which may take all of the machine's cores.
+    return [float(np.einsum("i,i", a, b)) for a, b in ((x, x), (y, y), (x, y))]
 
 
 def peak_ratio(peak: float, mse: Array | float) -> Array:

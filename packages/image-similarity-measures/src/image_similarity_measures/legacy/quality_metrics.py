@@ -18,8 +18,15 @@ from typing import Any
 import numpy as np
 
 from image_similarity_measures.errors import InputError, ShapeMismatchError, warn
-from image_similarity_measures.opencv import opencv
 
+from .arithmetic import (
+    bands,
+    edge_correlation,
+    similarity,
+    structural_similarity,
+    window_rows,
+    wrapped_gradient,
+)
 from .phase import phase_congruency_sum
 
 __all__ = [
@@ -36,8 +43,6 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-
-_WINDOWS_PER_CHUNK = 1 << 15
 
 
 def rmse(org_img: Array, pred_img: Array, max_p: int = 4095) -> float:
@@ -118,7 +123,7 @@ def ssim(org_img: Array, pred_img: Array, max_p: int = 4095) -> float:
     rows, cols, _ = org_img.shape
     if min(rows, cols) < 7:
         raise InputError(f"ssim of 0.3 cannot take {rows} x {cols} pixels: give 7 x 7 or more")
-    means = [_structural_similarity(org, pred, max_p) for org, pred in _bands(org_img, pred_img)]
+    means = [structural_similarity(org, pred, max_p) for org, pred in bands(org_img, pred_img)]
     return float(np.mean(means))
 
 
@@ -146,7 +151,7 @@ def sre(org_img: Array, pred_img: Array) -> float:
     _check_three_dimensions(org_img, "sre")
     _warn_once("sre", "takes the square root of the error, so the value grows with image size")
     ratios = []
-    for org, pred in _bands(org_img.astype(np.float32), pred_img):
+    for org, pred in bands(org_img.astype(np.float32), pred_img):
         error = np.float64(np.linalg.norm(org - pred)) / org.size
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios.append(np.square(np.mean(org)) / error)
@@ -216,8 +221,8 @@ def uiq(org_img: Array, pred_img: Array, step_size: int = 1, window_size: int = 
         )
     total, count, flat = 0.0, 0, False
     windows = zip(
-        _window_rows(org_img, step_size, window_size),
-        _window_rows(pred_img, step_size, window_size),
+        window_rows(org_img, step_size, window_size),
+        window_rows(pred_img, step_size, window_size),
         strict=True,
     )
     for org, pred in windows:
@@ -264,14 +269,14 @@ def fsim(org_img: Array, pred_img: Array, T1: float = 0.85, T2: float = 160) -> 
     _check_three_dimensions(org_img, "fsim")
     _warn_once("fsim", "wraps its gradients at 16 bits and adds up six phase congruencies")
     scores = []
-    for org, pred in _bands(org_img, pred_img):
+    for org, pred in bands(org_img, pred_img):
         org_pc, pred_pc = phase_congruency_sum(org), phase_congruency_sum(pred)
         weight = np.maximum(org_pc, pred_pc)
-        similarity = _similarity(org_pc, pred_pc, T1) * _similarity(
-            _wrapped_gradient(org), _wrapped_gradient(pred), T2
+        alike = similarity(org_pc, pred_pc, T1) * similarity(
+            wrapped_gradient(org), wrapped_gradient(pred), T2
         )
         with np.errstate(invalid="ignore"):
-            scores.append(np.sum(similarity * weight) / np.sum(weight))
+            scores.append(np.sum(alike * weight) / np.sum(weight))
     return float(np.mean(scores))
 
 
@@ -306,7 +311,7 @@ def issm(org_img: Array, pred_img: Array) -> float:
     counts = np.histogram2d(org_img.ravel(), pred_img.ravel())[0]
     counts = counts[counts > 0]
     entropy = -np.sum(counts * np.log2(counts))
-    edges = _edge_correlation(org_img, pred_img)
+    edges = edge_correlation(org_img, pred_img)
     top = edges * entropy * (0.3 + 0.5) + math.e
     bottom = 0.3 * edges * entropy + 0.5 * entropy + 0.7 * ssim(org_img, pred_img) + math.e
     return float(np.nan_to_num(top / bottom))
@@ -374,11 +379,6 @@ def _warn_once(name: str, defect: str) -> None:
     )
 
 
-def _bands(org_img: Array, pred_img: Array) -> Iterator[tuple[Array, Array]]:
-    for band in range(org_img.shape[2]):
-        yield org_img[:, :, band], pred_img[:, :, band]
-
-
 def _band_mse(org_img: Array, pred_img: Array, name: str, scale: float = 1) -> Array:
     org = org_img.astype(np.float32)
     if org.ndim == 2:
@@ -390,63 +390,3 @@ def _band_mse(org_img: Array, pred_img: Array, name: str, scale: float = 1) -> A
         difference /= scale
     mse: Array = np.mean(np.square(difference, out=difference), axis=(0, 1))
     return mse
-
-
-def _window_rows(image: Array, step: int, size: int) -> Iterator[Array]:
-    """All windows as contiguous float32 rows of size * size values, some thousands at a time.
-
-    NumPy adds such rows up in the same order as it did 0.3's single windows.
-    """
-    views = np.lib.stride_tricks.sliding_window_view(image, (size, size), axis=(0, 1))
-    views = views[::step, ::step]
-    rows = max(1, _WINDOWS_PER_CHUNK // (views.shape[1] * views.shape[2]))
-    for start in range(0, views.shape[0], rows):
-        yield views[start : start + rows].astype(np.float32, order="C").reshape(-1, size * size)
-
-
-def _similarity(x: Array, y: Array, constant: float) -> Array:
-    value: Array = (2 * np.multiply(x, y) + constant) / (np.square(x) + np.square(y) + constant)
-    return value
-
-
-def _wrapped_gradient(band: Array) -> Array:
-    cv2 = opencv()
-    try:
-        dx, dy = (cv2.Scharr(band, cv2.CV_16U, *order) for order in ((1, 0), (0, 1)))
-    except cv2.error as error:
-        raise InputError(
-            f"fsim of 0.3 cannot take {band.dtype}: use image_similarity_measures.fsim"
-        ) from error
-    magnitude: Array = np.sqrt(np.square(dx) + np.square(dy))
-    return magnitude
-
-
-def _structural_similarity(org: Array, pred: Array, max_p: float) -> np.floating[Any]:
-    """SSIM of a band in uniform 7 x 7 windows, in single precision where the original is."""
-    from scipy.ndimage import uniform_filter
-
-    kind = np.float32 if org.dtype in (np.float16, np.float32) else np.float64
-    x: Array = org.astype(kind)
-    y: Array = pred.astype(kind)
-    unbiased = 49 / 48
-    mean_x, mean_y = uniform_filter(x, 7), uniform_filter(y, 7)
-    variance_x = unbiased * (uniform_filter(x * x, 7) - mean_x * mean_x)
-    variance_y = unbiased * (uniform_filter(y * y, 7) - mean_y * mean_y)
-    covariance = unbiased * (uniform_filter(x * y, 7) - mean_x * mean_y)
-    c1, c2 = (0.01 * max_p) ** 2, (0.03 * max_p) ** 2
-    top = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    bottom = (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
-    # Windows that reach over the edge do not count.
-    return kind((top / bottom)[3:-3, 3:-3].mean(dtype=np.float64))
-
-
-def _edge_correlation(org_img: Array, pred_img: Array) -> Any:
-    centred = []
-    for image in (org_img, pred_img):
-        # By way of int64, so that values over 4095 wrap alike on every processor.
-        eight_bit = (image * 0.0625).astype(np.int64).astype(np.uint8)
-        edges = opencv().Canny(eight_bit, 100, 200)
-        centred.append(edges - np.mean(edges))
-    org, pred = centred
-    with np.errstate(invalid="ignore"):
-        return np.sum(org * pred) / np.sqrt(np.sum(np.square(org)) * np.sum(np.square(pred)))

@@ -166,21 +166,9 @@ class StructuralSimilarity(WindowMean):
         centre_x, centre_y = (np.tile(centre, org.shape[1]) for centre in centres)
         x = centred_at(org, centre_x, dtype, self.scale)
         y = centred_at(pred, centre_y, dtype, self.scale)
-        mean_x, mean_y = self._filter(x), self._filter(y)
-        product = self._filter(x * y)
-        x *= x
-        x += np.multiply(y, y, out=y)
-        power = self._filter(x)
-
+        mean_x, mean_y, means, product, power = self._moments(x, y)
         k1 = dtype((0.01 * self.data_range * self.scale) ** 2)
         k2 = dtype((0.03 * self.data_range * self.scale) ** 2)
-        means = mean_x * mean_x
-        means += mean_y * mean_y
-        power -= means
-        product -= mean_x * mean_y
-        if self.unbiased != 1:
-            power *= dtype(self.unbiased)
-            product *= dtype(self.unbiased)
         product *= 2
         product += k2
         power += k2
@@ -218,6 +206,25 @@ class StructuralSimilarity(WindowMean):
             if used is not None:
                 odd = odd & used[:, :, np.newaxis]
         return product.reshape(shape), odd
+
+    def _moments(self, x: Array, y: Array) -> tuple[Array, Array, Array, Array, Array]:
+        """Means of both, the sum of the means' squares, covariance, and sum of the variances.
+
+        Of every complete window, as (rows, cols * bands); what is given is overwritten.
+        """
+        mean_x, mean_y = self._filter(x), self._filter(y)
+        product = self._filter(x * y)
+        x *= x
+        x += np.multiply(y, y, out=y)
+        power = self._filter(x)
+        means = mean_x * mean_x
+        means += mean_y * mean_y
+        power -= means
+        product -= mean_x * mean_y
+        if self.unbiased != 1:
+            power *= x.dtype.type(self.unbiased)
+            product *= x.dtype.type(self.unbiased)
+        return mean_x, mean_y, means, product, power
 
     def _trusted(self, means: Array, spread: Array, used: Mask | None) -> bool:
         """Whether float32 moments keep every window's SSIM good to some 1e-4.

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from s2_superres.cli.app import app
 from s2_superres.errors import S2SuperresError
-from s2_superres.progress import ProgressBar, describe, duration
 
 
 @pytest.fixture
@@ -164,43 +163,3 @@ def test_an_error_is_one_line_on_stderr(
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert "nothing.SAFE" in done.stderr
-
-
-class Terminal:
-    """Standard error as people see it."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> None:
-        self.text += text
-
-    def flush(self) -> None: ...
-
-    def isatty(self) -> bool:
-        return True
-
-
-def test_the_progress_bar_is_for_terminals_and_clears_up() -> None:
-    """It ends where the line began."""
-    terminal = Terminal()
-    with ProgressBar(2, 200, stream=terminal) as bar:
-        bar(2, 200)
-    assert "100%" in terminal.text
-    assert terminal.text.endswith("\r")
-    terminal = Terminal()
-    with ProgressBar(2, 200, stream=terminal, quiet=True) as bar:
-        bar(2, 200)
-    assert terminal.text == ""
-
-
-def test_progress_tells_share_rate_and_time_left() -> None:
-    """In words that do not jump about."""
-    line = describe(5, 20, 25_000_000, 100_000_000, 50.0)
-    assert "25%" in line
-    assert "window 5/20" in line
-    assert "0.50 Mpixel/s" in line
-    assert "2 min 30 s left" in line
-    assert [duration(s) for s in (0.4, 59.6, 3599, 7260)] == [
-        "0 s", "1 min 00 s", "59 min 59 s", "2 h 01 min"
-    ]  # fmt: skip

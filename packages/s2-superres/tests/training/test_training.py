@@ -513,12 +513,15 @@ def test_epochs_count_the_patches() -> None:
         ({"turns": "some"}, "choose one of all, half, none"),
         ({"upright_steps": -1}, "0 or more"),
         ({"learning_rate": 0}, "more than 0"),
-        ({"learning_rate": float("inf")}, "more than 0"),
+        ({"learning_rate": float("inf")}, "finite number"),
         ({"gain": "much"}, "a number"),
-        ({"mix": 2}, "0 to 1"),
+        ({"mix": 2}, "mix 2: give 1 or less"),
+        ({"mix": -0.5}, "mix -0.5: give 0 or more"),
         ({"ema": 1.0}, "less than 1"),
         ({"data": 3}, "list of paths"),
+        ({"data": ["a", 3]}, "data 3: give text"),
         ({"momentum": 0.9}, "unknown setting 'momentum'"),
+        ({"steps": 0, "seed": "x"}, "steps 0: .*; seed 'x': give a whole number"),
     ],
 )
 def test_impossible_settings_are_named(values: dict[str, Any], words: str) -> None:
@@ -542,6 +545,10 @@ def test_settings_come_from_json_toml_and_text(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
         with pytest.raises(TrainingError, match=name):
             read_config(tmp_path / name)
+    with pytest.raises(TrainingError, match=r"a\.toml: steps 0"):
+        TrainingConfig().change({"steps": 0}, tmp_path / "a.toml")
+    with pytest.raises(TrainingError, match="batch 0"):
+        TrainingConfig(batch=0)
     with pytest.raises(TrainingError, match=r"none\.json: cannot be read"):
         read_config(tmp_path / "none.json")
     with pytest.raises(TrainingError, match="NAME=VALUE"):

@@ -576,6 +576,21 @@ def test_the_report_is_one_well_formed_file_that_needs_no_other(validation) -> N
         assert source.startswith("data:image/png;base64,")
 
 
+def test_a_phone_shows_the_whole_report(validation) -> None:
+    """At 390 pixels a line that may not break made the page wider than the screen.
+
+    Only cells of tables, which scroll on their own, may keep their lines; a browser has been
+    asked once (scrollWidth 390), which tests cannot.
+    """
+    text = html_report(validation.to_dict(), [None] * len(validation.comparisons))
+    rules = re.findall(
+        r"([^{}]+)\{([^{}]*)\}", text[text.index("<style>") : text.index("</style>")]
+    )
+    assert [where.strip() for where, rule in rules if "nowrap" in rule] == ["th,td"]
+    assert 'name=viewport content="width=device-width' in text
+    assert text.count("<table") == text.count("<div class=scroll")
+
+
 def test_a_png_is_what_was_encoded() -> None:
     """OpenCV reads the same pixels."""
     image = np.random.default_rng(0).integers(0, 256, (3, 7, 5), np.uint8)

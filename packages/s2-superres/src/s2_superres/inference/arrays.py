@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from s2_superres.bands import BY_RESOLUTION, Band
+from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
 from s2_superres.networks.choice import Network, WeightsFiles
 from s2_superres.networks.compute import Compute
@@ -19,7 +20,6 @@ from s2_superres.raster import mosaic
 from s2_superres.raster.grid import Area
 from s2_superres.raster.radiometry import Radiometry
 
-LEVELS = ("L1C", "L2A")
 #: Floating-point images that hardly anywhere exceed this are reflectances, not digital numbers.
 _LARGEST_REFLECTANCE = 3.0
 _SATURATED = 65535

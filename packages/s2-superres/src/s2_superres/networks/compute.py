@@ -15,9 +15,9 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from s2_superres.choices import PRECISIONS
 from s2_superres.errors import InputError
 
-PRECISIONS = ("auto", "float32", "bfloat16")
 #: CPU features with which bfloat16 is faster than float32; without, it is slower.
 _FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 _CPUINFO = Path("/proc/cpuinfo")

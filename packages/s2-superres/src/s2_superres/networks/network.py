@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.bands import BANDS_20M, BANDS_60M, INPUTS, Band
+from s2_superres.choices import TRAINING_PRECISIONS
 from s2_superres.errors import WeightsError
 from s2_superres.raster.degradation import degradation_taps, projection_taps
 from s2_superres.raster.kernels import (
@@ -36,7 +37,6 @@ from s2_superres.raster.kernels import (
 )
 
 FAMILIES = ("compact", "dsen2", "vdsen2")
-PRECISIONS = ("float32", "bfloat16")
 
 # The supports below are counted in pixels of the grid that the module works on.
 _BODY_HEAD_AND_TAIL = 2
@@ -222,7 +222,7 @@ def build_network(
 
     from s2_superres.networks.layers import Consistent, Upsample
 
-    if precision not in PRECISIONS:
+    if precision not in TRAINING_PRECISIONS:
         raise WeightsError(f"unknown precision {precision!r}: choose float32 or bfloat16")
     channels = {10: 4, 20: 6, 60: 2}
     inputs = [

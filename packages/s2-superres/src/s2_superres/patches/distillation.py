@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.bands import BY_RESOLUTION, INPUTS
+from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
-from s2_superres.inference.arrays import LEVELS, ArraySource, sharpen
+from s2_superres.inference.arrays import ArraySource, sharpen
 from s2_superres.networks.choice import Network, choose_networks
 from s2_superres.networks.network import FAMILIES
 from s2_superres.patches.scenes import Rows, Scene

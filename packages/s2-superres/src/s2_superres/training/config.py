@@ -3,22 +3,72 @@
 from __future__ import annotations
 
 import json
-import math
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
+
+from s2_superres.choices import OPTIMIZERS, SCHEDULES, TRAINING_PRECISIONS
 from s2_superres.errors import TrainingError
-from s2_superres.networks.network import FAMILIES, PRECISIONS, NetworkSpec, compact_spec, dsen2_spec
+from s2_superres.networks.network import FAMILIES, NetworkSpec, compact_spec, dsen2_spec
 from s2_superres.training.batches import TURNS, Sampling
 
-OPTIMIZERS = ("muon", "adamw", "nadam")
-SCHEDULES = ("cosine", "plateau")
+#: The file of a run's settings, in its folder.
+CONFIG = "config.json"
 
 
-@dataclass(frozen=True)
+#: What to give instead, by pydantic's types of errors.
+_ALLOWED = {
+    "bool_type": "give true or false",
+    "finite_number": "give a finite number",
+    "float_type": "give a number",
+    "greater_than": "give more than {gt:g}",
+    "greater_than_equal": "give {ge:g} or more",
+    "int_type": "give a whole number",
+    "less_than": "give less than {lt:g}",
+    "less_than_equal": "give {le:g} or less",
+    "string_type": "give text",
+    "tuple_type": "give a list of paths",
+}
+
+
+def _one_of(choices: Iterable[Any]) -> AfterValidator:
+    def check(value: Any) -> Any:
+        if value not in choices:
+            raise ValueError(f"choose one of {', '.join(map(str, choices))}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _listed(value: Any) -> Any:
+    """Take one path, or none, for a list of them, and JSON's lists."""
+    if value is None or isinstance(value, str):
+        return () if value is None else (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+Paths = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 class TrainingConfig:
     """A training run.
 
@@ -80,77 +130,58 @@ class TrainingConfig:
         Allow L1C and L2A together.
     """
 
-    data: tuple[str, ...] = ()
-    network: str = "compact"
-    resolution: int = 20
+    data: Paths = ()
+    network: Annotated[str, _one_of(FAMILIES)] = "compact"
+    resolution: Annotated[int, _one_of((20, 60))] = 20
     features: int | None = None
     blocks: int | None = None
     consistent: bool = True
     phased: bool = False
-    init: tuple[str, ...] = ()
-    precision: str = "bfloat16"
-    steps: int = 20000
-    epochs: float | None = None
-    batch: int = 4
-    optimizer: str = "muon"
-    learning_rate: float = 7e-4
-    body_ratio: float = 20.0
-    unprojected: float = 0.1
-    weight_decay: float = 1e-4
-    clip_norm: float = 1.0
-    schedule: str = "cosine"
-    warmup: int = 200
-    upright_steps: int = 0
-    upright_rate: float = 2e-4
-    patience: int = 5
-    lowest_rate: float = 1e-5
-    ema: float = 0.999
-    turns: str = "all"
-    gain: float = 0.1
-    band_gain: float = 0.05
-    mix: float = 0.0
-    spectral: float = 0.0
-    to_l1c: float = 0.0
-    l1c_weight: float = 1.0
-    place_exponent: float = 0.6
-    validate_every: int = 500
-    validation_patches: int = 64
-    seed: int = 0
+    init: Paths = ()
+    precision: Annotated[str, _one_of(TRAINING_PRECISIONS)] = "bfloat16"
+    steps: Count = 20000
+    epochs: Positive | None = None
+    batch: Count = 4
+    optimizer: Annotated[str, _one_of(OPTIMIZERS)] = "muon"
+    learning_rate: Positive = 7e-4
+    body_ratio: Positive = 20.0
+    unprojected: NotNegative = 0.1
+    weight_decay: NotNegative = 1e-4
+    clip_norm: NotNegative = 1.0
+    schedule: Annotated[str, _one_of(SCHEDULES)] = "cosine"
+    warmup: CountOrNone = 200
+    upright_steps: CountOrNone = 0
+    upright_rate: Positive = 2e-4
+    patience: Count = 5
+    lowest_rate: NotNegative = 1e-5
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    turns: Annotated[str, _one_of(TURNS)] = "all"
+    gain: NotNegative = 0.1
+    band_gain: NotNegative = 0.05
+    mix: Share = 0.0
+    spectral: Share = 0.0
+    to_l1c: Share = 0.0
+    l1c_weight: Positive = 1.0
+    place_exponent: NotNegative = 0.6
+    validate_every: Count = 500
+    validation_patches: Count = 64
+    seed: CountOrNone = 0
     mixed_levels: bool = False
 
-    def __post_init__(self) -> None:
-        for name, choices in (
-            ("network", FAMILIES),
-            ("resolution", (20, 60)),
-            ("precision", PRECISIONS),
-            ("optimizer", OPTIMIZERS),
-            ("schedule", SCHEDULES),
-            ("turns", TURNS),
-        ):
-            if getattr(self, name) not in choices:
-                raise TrainingError(
-                    f"{name} {getattr(self, name)!r}: choose one of {', '.join(map(str, choices))}"
-                )
-        for name in ("steps", "batch", "patience", "validate_every", "validation_patches"):
-            self._require(name, getattr(self, name) >= 1, "1 or more")
-        for name in (
-            "warmup", "seed", "weight_decay", "clip_norm", "lowest_rate", "gain", "band_gain",
-            "place_exponent", "unprojected", "upright_steps",
-        ):  # fmt: skip
-            self._require(name, getattr(self, name) >= 0, "0 or more")
-        for name in ("learning_rate", "body_ratio", "l1c_weight", "upright_rate"):
-            self._require(name, getattr(self, name) > 0, "more than 0")
-        if self.phased and self.network != "compact":
-            raise TrainingError(f"phased: {self.network} has no such part; take network compact")
-        self._require("epochs", self.epochs is None or self.epochs > 0, "more than 0")
-        self._require("ema", 0 <= self.ema < 1, "0 or more and less than 1")
-        for name in ("mix", "spectral", "to_l1c"):
-            self._require(name, 0 <= getattr(self, name) <= 1, "0 to 1")
-
-    def _require(self, name: str, ok: bool, allowed: str) -> None:
-        value = getattr(self, name)
-        if not ok or (isinstance(value, float) and not math.isfinite(value)):
-            raise TrainingError(f"{name} {value}: give {allowed}")
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explained(
+        cls, values: Any, handler: ModelWrapValidatorHandler[TrainingConfig]
+    ) -> TrainingConfig:
+        """Turn what pydantic finds into one line that names the settings."""
+        try:
+            config = handler(values)
+        except ValidationError as error:
+            found = (_explanation(one["loc"], one) for one in error.errors())
+            raise TrainingError("; ".join(dict.fromkeys(found))) from None
+        if config.phased and config.network != "compact":
+            raise TrainingError(f"phased: {config.network} has no such part; take network compact")
+        return config
 
     @property
     def spec(self) -> NetworkSpec:
@@ -175,48 +206,43 @@ class TrainingConfig:
         """Return the settings as plain JSON types."""
         return {**asdict(self), "data": list(self.data), "init": list(self.init)}
 
-    def change(self, values: Mapping[str, Any]) -> TrainingConfig:
+    def change(self, values: Mapping[str, Any], source: str | Path | None = None) -> TrainingConfig:
         """Return the settings with some replaced; ``steps`` alone put an end to ``epochs``.
+
+        Parameters
+        ----------
+        values : mapping of str to object
+        source : path, optional
+            File that they are from, which errors name.
 
         Raises
         ------
         TrainingError
-            If a name is unknown or a value is of the wrong type.
+            If a name is unknown, or a value is of the wrong type or out of its range.
         """
-        values = dict(values)
-        if "flips" in values:
+        changed = dict(values)
+        if "flips" in changed:
             # As older versions called it.
-            flips = _checked("flips", values.pop("flips"), "bool")
-            values.setdefault("turns", "all" if flips else "none")
-        kinds = {item.name: str(item.type) for item in fields(self)}
-        checked: dict[str, Any] = {}
-        for name, value in values.items():
-            if name not in kinds:
-                raise TrainingError(
-                    f"unknown setting {name!r}; the settings are {', '.join(sorted(kinds))}"
-                )
-            checked[name] = _checked(name, value, kinds[name])
-        if "steps" in checked:
-            checked.setdefault("epochs", None)
-        return replace(self, **checked)
+            flips = changed.pop("flips")
+            if not isinstance(flips, bool):
+                raise TrainingError(f"flips {flips!r}: give true or false")
+            changed.setdefault("turns", "all" if flips else "none")
+        if "steps" in changed:
+            changed.setdefault("epochs", None)
+        try:
+            return replace(self, **changed)
+        except TrainingError as error:
+            raise TrainingError(f"{source}: {error}" if source else str(error)) from None
 
 
-def _checked(name: str, value: Any, kind: str) -> Any:
-    """Return a value of a file as what its field needs."""
-    optional = kind.endswith(" | None")
-    kind = kind.removesuffix(" | None")
-    if value is None and optional:
-        return None
-    if kind == "tuple[str, ...]":
-        values = [value] if isinstance(value, str) else value or ()
-        if isinstance(values, list | tuple) and all(isinstance(item, str) for item in values):
-            return tuple(values)
-    elif kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    elif kind == type(value).__name__:
-        return value
-    words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
-    raise TrainingError(f"{name} {value!r}: give {words.get(kind, 'a list of paths')}")
+def _explanation(place: Sequence[int | str], error: Mapping[str, Any]) -> str:
+    """Say in a few words what is wrong with a setting."""
+    name = str(place[0])
+    if error["type"] == "unexpected_keyword_argument":
+        known = sorted(item.name for item in fields(TrainingConfig))
+        return f"unknown setting {name!r}; the settings are {', '.join(known)}"
+    allowed = _ALLOWED.get(error["type"], error["msg"].removeprefix("Value error, "))
+    return f"{name} {error['input']!r}: {allowed.format(**error.get('ctx', {}))}"
 
 
 def parse_settings(items: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Training a network on patches, on any Keras backend.
 
 A run is a folder: ``config.json`` with every setting, ``checkpoint.npz`` to go on
-from, ``best.npz`` and ``last.npz`` with weights, and the files of `training_log`.
+from, ``best.npz`` and ``last.npz`` with weights, and the files of `training.log`.
 Batches depend on the seed and the step alone and a checkpoint holds all the rest,
 so a run that was killed and resumed ends with the weights of one that was not.
 """
@@ -43,10 +43,10 @@ from s2_superres.patches.patchset import PatchSet
 from s2_superres.raster.radiometry import SCALE
 from s2_superres.training.batches import Batch, Prefetch, Sampler, mirrored, validation_batches
 from s2_superres.training.checkpoints import State, load_checkpoint, save_checkpoint
-from s2_superres.training.config import TrainingConfig, read_config
+from s2_superres.training.config import CONFIG, TrainingConfig, read_config
 from s2_superres.training.log import CURVE, LOG, TrainingLog, board_files
 
-CONFIG, CHECKPOINT, BEST, LAST = "config.json", "checkpoint.npz", "best.npz", "last.npz"
+CHECKPOINT, BEST, LAST = "checkpoint.npz", "best.npz", "last.npz"
 #: Steps between updates of the weights' average, which lives outside the graph.
 _AVERAGE_EVERY = 4
 #: How much slower than other layers the last one of DSen2 learns with Muon.

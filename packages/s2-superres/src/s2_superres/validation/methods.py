@@ -8,14 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from s2_superres.choices import LEVELS, RIVALS
 from s2_superres.errors import InputError, WeightsError
-from s2_superres.inference.arrays import LEVELS
 from s2_superres.networks.choice import NONE, Network
 from s2_superres.networks.weights import load_weights
 
 RESOLUTIONS = (20, 60)
-#: What networks can be compared against, beside other networks.
-RIVALS = ("bicubic", "unprojected")
 _UNPROJECTED = " unprojected"
 _WEIGHTS = re.compile(r"(?:(?P<name>[^=/\\]+)=)?(?:(?P<level>L1C|L2A):)?(?P<path>.+)", re.DOTALL)
 
@@ -105,7 +103,7 @@ def choose_methods(
         Files as ``[NAME=][L1C:|L2A:]FILE``. Files of one name are one method,
         told apart by resolution and level. ``"none"`` as among `networks`.
     against : sequence of str
-        Of `RIVALS`; ``unprojected`` adds every network without its projection.
+        Of `s2_superres.choices.RIVALS`; ``unprojected`` adds every network without its projection.
     consistent : bool
         Whether outputs are projected onto the measured bands.
 

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M, BY_RESOLUTION, INPUTS
+from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
-from s2_superres.inference.arrays import LEVELS, check_arrays
+from s2_superres.inference.arrays import check_arrays
 from s2_superres.products.crops import check_source, is_crop, masks_of, read_crop, read_index
 from s2_superres.products.openers import open_granules, open_product, open_reader
 from s2_superres.products.product import Product

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from s2_superres.cli.progress import duration
 from s2_superres.inference.predict import Estimate, Prepared, Summary
 from s2_superres.networks.choice import NONE
-from s2_superres.progress import duration
 
 
 def plan_text(run: Prepared, cost: Estimate) -> str:

@@ -1,0 +1,120 @@
+"""Options that several commands share, and how their texts are read.
+
+What can be chosen is asked of the module that knows it when an option is read, so that a network
+or a format that is added there can be chosen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+if TYPE_CHECKING:
+    from s2_superres.raster.grid import Bounds
+
+
+def one_of(names: Sequence[str] | Callable[[], Iterable[str]]) -> Callable[[str], str]:
+    """Return what reads an option's text as one of these names."""
+
+    def read(text: str) -> str:
+        choices = list(names() if callable(names) else names)
+        if text not in choices:
+            raise typer.BadParameter(f"{text!r}: choose one of {', '.join(choices)}")
+        return text
+
+    return read
+
+
+def choice(names: Sequence[str], *flags: str, **more: Any) -> Any:
+    """Return an option whose value is one of these names, which its help lists."""
+    return typer.Option(*flags, metavar="|".join(names), parser=one_of(names), **more)
+
+
+def network_names() -> tuple[str, ...]:
+    """Return the networks that weights can ship for, and the two words beside them."""
+    from s2_superres.networks.choice import NONE
+    from s2_superres.networks.network import FAMILIES
+
+    return ("default", *FAMILIES, NONE)
+
+
+def format_names() -> tuple[str, ...]:
+    """Return the formats of an output."""
+    from s2_superres.writers.geotiff import Format
+
+    return get_args(Format)
+
+
+def four_numbers(text: str) -> Bounds:
+    """Read ``1,2,3,4`` or ``1 2 3 4``, with or without brackets."""
+    parts = text.strip(" []()").replace(",", " ").split()
+    try:
+        left, bottom, right, top = (float(part) for part in parts)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: give four numbers, such as 1,2,3,4") from None
+    return left, bottom, right, top
+
+
+ProductArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="PRODUCT",
+        help="A .SAFE folder, its .zip, or its MTD_MSIL1C.xml or MTD_MSIL2A.xml; a STAC item or a "
+        "mapping of bands as .json, or a link to an item.",
+        show_default=False,
+    ),
+]
+GranuleOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TILE",
+        help="Which granule, for products before the end of 2016 that hold several.",
+        show_default=False,
+    ),
+]
+OffsetOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="-1000|0",
+        help="What to add to the digital numbers, where a catalogue contradicts itself.",
+        show_default=False,
+    ),
+]
+VerifyOption = Annotated[
+    bool,
+    typer.Option("--verify", help="First compare every file with the product's checksums."),
+]
+BboxOption = Annotated[
+    Any,
+    typer.Option(
+        metavar="W,S,E,N", parser=four_numbers, help="Area in degrees.", show_default=False
+    ),
+]
+BoundsOption = Annotated[
+    Any,
+    typer.Option(
+        metavar="L,B,R,T",
+        parser=four_numbers,
+        help="Area in the product's CRS.",
+        show_default=False,
+    ),
+]
+ConsistentOption = Annotated[
+    bool,
+    typer.Option(
+        "--consistent/--no-consistent",
+        help="Project the output so that, degraded, it returns the measured bands.",
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Threads of the network.", show_default="all cores"),
+]
+DeviceOption = Annotated[
+    str, typer.Option(metavar="auto|cpu|gpu[:N]", help="Where the network runs.")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace outputs that are there already.")
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 import re
 import subprocess
@@ -11,16 +12,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from s2_superres.bands import BANDS, BY_RESOLUTION
 from s2_superres.errors import ProductError
 from s2_superres.inference.predict import Options, predict
+from s2_superres.patches.scenes import open_scenes
 from s2_superres.products import formats, openers
 from s2_superres.products.openers import find_opener, open_product, open_reader
-from s2_superres.raster.grid import Area
+from s2_superres.raster.grid import Area, Grid
+from s2_superres.testing.catalogues import write_item
+from s2_superres.testing.products import ProductSpec, coordinates, write_product, zip_product
+from s2_superres.validation.scenes import read_scene
 
 HOUSE = Path(__file__).parents[4] / "docs" / "house.md"
 
@@ -67,6 +75,65 @@ def test_the_recipe_reads_a_product(plugin: Path) -> None:
             np.testing.assert_array_equal(reader.read(bands, whole), expected)
     summary = predict(folder, plugin / "out.tif", Options(network="none", bands="B05"))
     assert summary.valid_share == 1
+
+
+@pytest.fixture(scope="module")
+def forms_of_one(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The same pixels in every form that they come in."""
+    folder = tmp_path_factory.mktemp("forms")
+    spec = ProductSpec("L2A", "05.11", Grid("EPSG:32633", 300000.0, 6200040.0, 540, 480))
+    safe = write_product(folder, spec, coordinates)
+    made: dict[str, object] = {"safe": safe, "zip": zip_product(safe, folder / "a.zip")}
+    for dialect in ("stactools", "aws"):
+        (folder / dialect).mkdir()
+        made[dialect] = write_item(folder / dialect, spec, coordinates, dialect)
+    made["files"] = {"level": "L2A", "offset": -1000} | {
+        b.name: folder / "aws" / f"R{b.resolution}m" / f"{b.name}.tif" for b in BANDS
+    }
+    if importlib.util.find_spec("zarr"):
+        from s2_superres.testing.eopf import write_store
+
+        forms: tuple[Literal["cpm", "geozarr"], ...] = ("cpm", "geozarr")
+        for form in forms:
+            made[form] = folder / form / f"{spec.name}.zarr"
+            write_store(made[form], spec, coordinates, form)
+    return made
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_any_window_of_any_form_is_the_slice_of_the_whole(
+    forms_of_one: dict[str, object], data: st.DataObject
+) -> None:
+    """Whatever the form, the bands asked for and their order, a window holds the pixels there."""
+    source = forms_of_one[data.draw(st.sampled_from(sorted(forms_of_one)))]
+    resolution = data.draw(st.sampled_from([10, 20, 60]))
+    bands = data.draw(st.lists(st.sampled_from(BY_RESOLUTION[resolution]), min_size=1, unique=True))
+    rows, cols = 5400 // resolution, 4800 // resolution
+    row, col = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, cols - 1))
+    height = data.draw(st.integers(1, rows - row))
+    width = data.draw(st.integers(1, cols - col))
+    with open_reader(open_product(source), bands) as reader:
+        dn = reader.read(bands, Area(row, col, height, width))
+    whole = np.stack([coordinates(band, rows, cols) + np.uint16(1000) for band in bands])
+    np.testing.assert_array_equal(dn, whole[:, row : row + height, col : col + width])
+
+
+def test_every_form_serves_patches_and_validation(forms_of_one: dict[str, object]) -> None:
+    """Not only predict: scenes of all forms that lie on disk hold the same values."""
+    expected = None
+    for source in forms_of_one.values():
+        if isinstance(source, dict):
+            continue
+        scene = read_scene(Path(str(source)))
+        scenes, unusable = open_scenes([Path(str(source))], 20)
+        assert not unusable and scenes[0].facts.place == "T33UUB"
+        with scenes[0] as opened:
+            first = opened.read(20, 0, 12).values
+        np.testing.assert_array_equal(first, scene.bands[20][:, :12])
+        expected = scene.bands if expected is None else expected
+        for resolution, bands in expected.items():
+            np.testing.assert_array_equal(scene.bands[resolution], bands)
 
 
 def test_a_form_is_one_module() -> None:

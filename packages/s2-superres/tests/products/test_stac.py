@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from s2_superres import open_product
+from s2_superres import open_product, superresolve
 from s2_superres.bands import BANDS, BY_RESOLUTION, Band
 from s2_superres.errors import InputError, ProductError
 from s2_superres.inference.predict import Options, predict
@@ -107,6 +108,22 @@ def test_an_item_is_opened_however_it_is_given(catalogue: Callable[..., Path]) -
     for source in (str(path), item, values):
         product = open_product(source)
         assert product.files == open_product(path).files and product.bands == BANDS
+
+
+def test_superresolve_takes_what_open_product_takes(site: Site, tmp_path: Path) -> None:
+    """A link, a dictionary and a pystac object, without opening them first."""
+    url = f"{site.url}earthsearch-c1.json"
+    values = remote.read_json(url)
+    values["links"] = [{"rel": "self", "href": url}]
+    sources: list[Any] = [url, values]
+    with contextlib.suppress(ImportError):
+        import pystac
+
+        sources.append(pystac.Item.from_file(url))
+    for number, source in enumerate(sources):
+        output = tmp_path / f"{number}.tif"
+        done = superresolve(source, output, network="none", bands="B05")
+        assert done.valid_share == 1 and output.exists()
 
 
 def test_a_flag_that_is_right_and_one_that_is_wrong(catalogue: Callable[..., Path]) -> None:

@@ -41,7 +41,7 @@ def superresolve(
 
 @overload
 def superresolve(
-    product: Product | str | os.PathLike[str],
+    product: Product | str | os.PathLike[str] | dict[str, Any],
     output: str | os.PathLike[str],
     /,
     **options: Any,
@@ -92,8 +92,9 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
         ``auto``, ``cpu``, ``gpu`` or ``gpu:1``.
     with_error : bool
         Add error bars, if the weights tell them.
-    product : Product or path
-        A ``.SAFE`` folder, its zip or its metadata file.
+    product : Product, path, URL, dict or STAC item
+        Whatever `open_product` takes: a ``.SAFE`` folder, its zip or its metadata file, a STAC
+        item, a mapping of bands to files, an EOPF store.
     output : path
         The GeoTIFF to write.
     **options
@@ -125,7 +126,9 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
     >>> result.b20.shape
     (6, 24, 24)
     """
-    files = isinstance(args[0] if args else kwargs.get("product"), str | os.PathLike | Product)
+    first = args[0] if args else kwargs.get("product")
+    # A dictionary or an object with assets is a STAC item, or a mapping of bands to files.
+    files = isinstance(first, str | os.PathLike | Product | dict) or hasattr(first, "assets")
     function: Callable[..., SuperResolved | Summary] = _to_file if files else superresolve_arrays
     try:
         signature(function).bind(*args, **kwargs)
@@ -140,7 +143,7 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
 
 
 def _to_file(
-    product: Product | str | os.PathLike[str],
+    product: Any,
     output: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Summary:
@@ -157,5 +160,4 @@ def _to_file(
             f"superresolve from a product to a file: {str(error).partition(') ')[2]}; "
             "see s2_superres.inference.Options"
         ) from None
-    source = product if isinstance(product, Product) else Path(product)
-    return predict(source, Path(output), chosen, **run)
+    return predict(product, Path(output), chosen, **run)

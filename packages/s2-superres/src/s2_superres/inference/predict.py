@@ -40,7 +40,7 @@ from s2_superres.inference.stages import overlap
 from s2_superres.networks.choice import NONE, WeightsFiles, choose_networks
 from s2_superres.networks.compute import Compute, resolve_precision, set_threads
 from s2_superres.products.area import find_area
-from s2_superres.products.openers import open_product, open_reader
+from s2_superres.products.openers import Source, open_product, open_reader
 from s2_superres.products.product import Product
 from s2_superres.products.reading import GDAL_CACHE, Reader
 from s2_superres.raster.grid import Area, Bounds, Grid
@@ -248,7 +248,7 @@ class Summary:
 Progress = Callable[[int, int], None]
 
 
-def prepare(product: Product | str | Path, options: Options | None = None) -> Prepared:
+def prepare(product: Product | Source, options: Options | None = None) -> Prepared:
     """Check everything that can be checked before the work starts.
 
     Raises
@@ -311,7 +311,7 @@ def choose_bands(
 
 
 def predict(
-    product: Product | str | Path | Prepared,
+    product: Product | Source | Prepared,
     output: str | Path,
     options: Options | None = None,
     *,
@@ -322,8 +322,8 @@ def predict(
 
     Parameters
     ----------
-    product : Product, path or Prepared
-        A ``.SAFE`` folder, its zip or its metadata file; or what `prepare` made.
+    product : Product, path, URL, dict, STAC item or Prepared
+        Whatever `open_product` takes; or what `prepare` made.
     output : path
         Appears when it is complete, or not at all.
     options : Options, optional

@@ -161,7 +161,9 @@ def open_product(
     ----------
     source : path, URL, mapping or STAC item
         A ``.SAFE`` folder, its zip, its ``MTD_MSIL1C.xml``/``MTD_MSIL2A.xml``, a granule's folder
-        or its ``MTD_TL.xml``, or a folder that holds exactly one product.
+        or its ``MTD_TL.xml``, or a folder that holds exactly one product; a STAC item as
+        ``.json``, link, dictionary or pystac object; a mapping of band names to files, with
+        level and offset; an EOPF store (``.zarr``, ``.zarr.zip`` or a link).
     granule : str, optional
         Tile (``T33UUB``) or name of the granule, for products before the end
         of 2016 that hold several.

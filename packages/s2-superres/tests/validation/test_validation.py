@@ -33,6 +33,7 @@ from s2_superres.validation.wald import (
     compare,
     degrade_valid,
     means,
+    score,
     validate,
 )
 
@@ -352,6 +353,14 @@ def test_a_scene_of_which_nothing_was_measured_is_named(tmp_path: Path) -> None:
     scene = read_scene(write_crop(tmp_path / "L1C_lost.npz", ok20=odd, b20=b20))
     with pytest.raises(InputError, match="by its masks, no pixel with data was measured"):
         compare(scene, 20, [BICUBIC])
+
+
+def test_dark_water_below_zero_is_scored(tmp_path: Path) -> None:
+    """By every metric, those too that clip to reflectances of 0 to 1."""
+    truth = np.random.default_rng(0).uniform(10, 80, (3, 36, 36)).astype(np.float32)
+    overall, _ = score(truth, truth - 60, np.ones((36, 36), np.bool_))
+    assert overall["rmse"] == pytest.approx(60)
+    assert all(np.isfinite(value) for value in overall.values())
 
 
 def test_a_scene_without_any_data_is_named(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ SCHEMA = "s2-superres-validation/1"
 DATA_RANGE = 10000.0
 #: The metrics of a report.
 SCORED = ("fsim", "issm", "psnr", "rmse", "sam", "sre", "ssim", "uiq")
+_CLIPPING = ("fsim", "issm")
 #: The metrics' windows, up to 11 x 11 pixels, should have some room in the truth.
 SMALLEST_TRUTH = 16
 #: Pixels of the truth along the side of a report's pictures.
@@ -496,17 +497,20 @@ def score(
     """
     import image_similarity_measures as ism
 
-    with warnings.catch_warnings():
-        # What it warns of, such as values beyond the data range, is expected here.
-        warnings.simplefilter("ignore", ism.SimilarityWarning)
-        report = ism.compare(
-            np.ascontiguousarray(np.moveaxis(truth, 0, -1)),
-            np.ascontiguousarray(np.moveaxis(predicted, 0, -1)),
-            metrics=SCORED,
-            data_range=DATA_RANGE,
-            mask=valid,
-        )
-    return report.metrics, report.per_band
+    images = [np.ascontiguousarray(np.moveaxis(image, 0, -1)) for image in (truth, predicted)]
+    overall: dict[str, float] = {}
+    per_band: dict[str, tuple[float, ...]] = {}
+    # Those that clip to the data range refuse where much of an image lies outside, as dark water
+    # does at 60 m, in the least below 0.
+    inside = [np.clip(image, 0, DATA_RANGE) for image in images]
+    for names, pair in (([n for n in SCORED if n not in _CLIPPING], images), (_CLIPPING, inside)):
+        with warnings.catch_warnings():
+            # What it warns of, such as values beyond the data range, is expected here.
+            warnings.simplefilter("ignore", ism.SimilarityWarning)
+            report = ism.compare(*pair, metrics=names, data_range=DATA_RANGE, mask=valid)
+        overall |= report.metrics
+        per_band |= report.per_band
+    return {n: overall[n] for n in SCORED}, {n: per_band[n] for n in SCORED if n in per_band}
 
 
 def error_bars(

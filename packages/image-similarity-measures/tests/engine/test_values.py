@@ -144,6 +144,28 @@ def test_differences_whose_square_no_float_holds_are_noted():
         assert ism.rmse(org, -org) == np.inf
 
 
+def test_differences_whose_square_is_too_small_are_no_perfect_match():
+    org = np.full((5, 5), 1e-200)
+    for name, options in (("rmse", {}), ("psnr", {"data_range": 1.0}), ("ergas", {})):
+        with pytest.warns(
+            ism.SimilarityWarning, match=f"{name} is nan: the differences are too small"
+        ):
+            assert np.isnan(getattr(ism, name)(org, -org, **options))
+    assert ism.rmse(org, org) == 0
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200, 1e-310])
+def test_what_does_not_see_the_unit_takes_any(size, make_pair):
+    org, pred = make_pair(40, 30, 3, dtype="float64")
+    large = org * size, pred * size
+    close = {"rel": 1e-4 if size < 1e-300 else 1e-9}
+    assert ism.sam(*large) == pytest.approx(ism.sam(org, pred), **close)
+    assert ism.mae(*large) / size == pytest.approx(ism.mae(org, pred), **close)
+    for name in ("correlation", "scc"):
+        with pytest.warns(ism.SimilarityWarning, match="too large or too small"):
+            assert np.isnan(getattr(ism, name)(*large))
+
+
 def test_all_leaves_out_what_the_images_are_too_small_for(pair):
     org, pred = (image[:10, :10] for image in pair)
     report = ism.compare(org, pred, metrics="all")

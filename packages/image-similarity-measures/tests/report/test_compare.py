@@ -331,3 +331,8 @@ def test_a_metric_that_is_left_out_leaves_no_map(tmp_path: Path) -> None:
     report = ism.compare(org, org + 0.5, data_range=30, maps=tmp_path)
     assert "fsim" not in report.metrics
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sam.tif", "ssim.tif", "uiq.tif"]
+
+
+def test_files_have_no_axis() -> None:
+    with pytest.raises(ism.InputError, match="axis is for arrays"):
+        ism.compare(*PAIR, axis=0)

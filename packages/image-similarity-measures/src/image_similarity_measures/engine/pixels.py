@@ -58,7 +58,11 @@ class ErrorSums:
             self.signal += count * np.array(cv2.mean(org)[:bands])
         else:
             error = difference(org, pred)
-            self.squares += band_sums(np.square(error, out=error), valid)
+            with np.errstate(over="ignore"):
+                squares = band_sums(np.square(error, out=error), valid)
+            if not squares.all():
+                squares = _told_from_none(squares, org, pred, valid)
+            self.squares += squares
             self.signal += band_sums(org, valid)
         if self.with_power:
             self.power += band_sums(np.square(org, dtype=np.float64), valid)
@@ -78,11 +82,19 @@ class ErrorSums:
         """Root mean squared error per band, in the unit of the data."""
         return np.sqrt(self.mse())
 
-    def too_large(self) -> str | None:
-        """Say so if the squares of the differences were too large to be numbers."""
+    def why_no_number(self) -> str | None:
+        """Say so if the squares of the differences were too large or small to be numbers."""
         if np.isfinite(self.squares).all():
             return None
-        return "the differences are too large for their squares to be numbers; scale both images"
+        size = "small" if np.isnan(self.squares).any() else "large"
+        return f"the differences are too {size} for their squares to be numbers; scale both images"
+
+
+def _told_from_none(squares: Array, org: Array, pred: Array, valid: Mask | None) -> Array:
+    """The sums, NaN where they are zero only because the differences are too small to square."""
+    error = difference(org, pred)
+    differs = (error if valid is None else error[valid]).reshape(-1, len(squares)).any(axis=0)
+    return np.where((squares == 0) & differs, np.nan, squares)
 
 
 class PixelMean(ABC):
@@ -165,9 +177,10 @@ class CoMoments:
             return
         away = other.means - self.means
         weight = self.count * other.count / count
-        self.powers += other.powers + weight * np.array(
-            [away[0] * away[0], away[1] * away[1], away[0] * away[1]]
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.powers += other.powers + weight * np.array(
+                [away[0] * away[0], away[1] * away[1], away[0] * away[1]]
+            )
         self.means += away * (other.count / count)
         self.count = count
 
@@ -179,9 +192,10 @@ class CoMoments:
         if not self.count:
             return np.full(self.means.shape[1], np.nan)
         x, y, product = self.powers
-        flat = np.where((x == 0) & (y == 0), 1.0, 0.0)
         spread = np.sqrt(x) * np.sqrt(y)
-        ratio: Array = np.divide(product, spread, out=flat, where=spread > 0)
+        known = np.isfinite(spread)
+        flat = np.where(known, np.where((x == 0) & (y == 0), 1.0, 0.0), np.nan)
+        ratio: Array = np.divide(product, spread, out=flat, where=known & (spread > 0))
         return np.clip(ratio, -1, 1)
 
 
@@ -191,7 +205,10 @@ def _moments(x: Array, y: Array) -> tuple[list[float], list[float]]:
     away = [difference(values, centre) for values, centre in zip((x, y), centres, strict=True)]
     shifts = [float(values.mean()) for values in away]
     powers = _powers(*away)
-    kept = [power - len(x) * shift**2 for power, shift in zip(powers, shifts, strict=False)]
+    if any(not power and values.any() for power, values in zip(powers, away, strict=False)):
+        # Too small for their squares to be numbers: not flat, as zeros would say.
+        powers = [float("nan")] * 3
+    kept = [power - len(x) * shift * shift for power, shift in zip(powers, shifts, strict=False)]
     if any(left < 1e-4 * power for left, power in zip(kept, powers, strict=False)):
         # The centres are far from the means: what is left would have lost digits.
         away = [values - shift for values, shift in zip(away, shifts, strict=True)]
@@ -216,7 +233,8 @@ def _powers(x: Array, y: Array) -> list[float]:
 
 def peak_ratio(peak: float, mse: Array | float) -> Array:
     """10 log10(peak^2 / mse), infinite where there is no error, also where no float is peak^2."""
-    square = np.square(np.float64(peak))
+    with np.errstate(over="ignore"):
+        square = np.square(np.float64(peak))
     if 0 < square < np.inf:
         return decibels(square, mse)
     with np.errstate(divide="ignore"):

@@ -43,7 +43,7 @@ def begin(plan: Plan, settings: Settings) -> Finish:
         np.divide(rmse, mean, out=relative, where=mean > 0)
         relative[rmse == 0] = 0
         value = 100 / settings.ratio * float(np.sqrt(np.mean(relative**2)))
-        reason = errors.too_large() or "a band of the original has mean 0"
+        reason = errors.why_no_number() or "a band of the original has mean 0"
         return Outcome(errors.count, plan.area, None, value, reason=reason)
 
     return finish

@@ -25,7 +25,7 @@ def begin(plan: Plan, settings: None) -> Finish:
         mse = errors.mse()
         value = float(peak_ratio(peak, mse.mean()))
         return Outcome(
-            errors.count, plan.area, peak_ratio(peak, mse), value, reason=errors.too_large()
+            errors.count, plan.area, peak_ratio(peak, mse), value, reason=errors.why_no_number()
         )
 
     return finish

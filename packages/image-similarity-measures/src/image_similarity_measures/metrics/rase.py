@@ -22,7 +22,7 @@ def begin(plan: Plan, settings: None) -> Finish:
         mean = abs(float(errors.signal.mean()) / errors.count)
         # Without error there is none relative to an image of zeros either.
         value = 100 * rmse / mean if mean else float("inf") if rmse else 0.0
-        reason = errors.too_large() or "the original has mean 0"
+        reason = errors.why_no_number() or "the original has mean 0"
         return Outcome(errors.count, plan.area, None, value, reason=reason)
 
     return finish

@@ -40,7 +40,7 @@ def begin(plan: Plan, settings: Settings) -> Finish:
     errors = plan.pixels(ErrorSums, plan.bands)
     scale, unit = (plan.data_range.span, "") if settings.normalized else (1.0, None)
     return lambda: Outcome.mean_of(
-        errors.count, plan.area, errors.rmse() / scale, unit=unit, reason=errors.too_large()
+        errors.count, plan.area, errors.rmse() / scale, unit=unit, reason=errors.why_no_number()
     )
 
 

@@ -135,12 +135,30 @@ def _angles(org: Array, pred: Array, angle: Array, usable: Array) -> None:
         cv2.accumulateSquare(x, power)
         cv2.accumulateSquare(y, power_pred)
         cv2.accumulateProduct(x, y, product)
+    if not integers and (_beyond(power, org) or _beyond(power_pred, pred)):
+        _angles(_near_one(org), _near_one(pred), angle, usable)
+        return
     np.greater(power, 0, out=usable)
     usable &= power_pred > 0
     opposite = _quick_opposite(power, power_pred, product) if integers else None
     if opposite is None:
         opposite = _opposite(planes, power, product)
     np.arctan2(opposite, product, out=angle)
+
+
+def _beyond(power: Array, image: Array) -> bool:
+    """Whether a spectrum is so long, or so short but not zero, that its square loses digits."""
+    return not power.max() < _LONG or bool(image[power < _SHORT].any())
+
+
+#: Squares of spectra whose products are sure to be numbers.
+_LONG, _SHORT = 1e150, 1e-150
+
+
+def _near_one(image: Array) -> Array:
+    """Each spectrum by a power of two of its own, which no angle sees and which rounds nothing."""
+    _, exponent = np.frexp(np.abs(image).max(axis=2, keepdims=True))
+    return np.asarray(np.ldexp(image, -exponent))
 
 
 #: Below this square of the sine, the quick difference has fewer than ten digits.

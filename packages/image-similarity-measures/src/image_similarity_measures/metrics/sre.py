@@ -41,7 +41,7 @@ def begin(plan: Plan, settings: Settings) -> Finish:
     errors, variant = plan.pixels(ErrorSums, plan.bands), settings.variant
     errors.with_power |= variant == "supreme"
     return lambda: Outcome.mean_of(
-        errors.count, plan.area, _ratio(errors, variant), reason=errors.too_large()
+        errors.count, plan.area, _ratio(errors, variant), reason=errors.why_no_number()
     )
 
 

@@ -219,6 +219,8 @@ def _open_pair(
     axis: int | None,
 ) -> Iterator[_Pair]:
     paths = [image for image in (org, pred) if isinstance(image, str | os.PathLike)]
+    if paths and axis is not None:
+        raise InputError("axis is for arrays; choose bands of files by their numbers, with bands")
     if len(paths) == 1:
         raise InputError(
             f"{os.fspath(paths[0])} is a file and the other image an array; "

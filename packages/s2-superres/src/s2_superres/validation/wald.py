@@ -258,7 +258,7 @@ def means(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 for name in results[0]["overall"]
             },
             "agreement": _mean([result["agreement"] for result in results]),
-            "coverage": _mean([result["coverage"] for result in results]),
+            "coverage": _mean([result.get("coverage") for result in results]),
         }
         for (resolution, method), results in sorted(groups.items(), key=lambda item: item[0][0])
     ]

@@ -17,6 +17,7 @@ from s2_superres import open_product, superresolve
 from s2_superres.bands import BANDS, BY_RESOLUTION, Band
 from s2_superres.errors import InputError, ProductError
 from s2_superres.inference.predict import Options, predict
+from s2_superres.patches.scenes import open_scenes
 from s2_superres.products import remote
 from s2_superres.products.openers import open_reader
 from s2_superres.products.product import Product
@@ -24,6 +25,7 @@ from s2_superres.raster.grid import Area, Grid
 from s2_superres.testing.catalogues import DIALECTS, write_item
 from s2_superres.testing.products import ProductSpec, coordinates, landscape, write_product
 from s2_superres.testing.server import Site, serve
+from s2_superres.validation.scenes import read_scenes
 
 SMALL = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)
 OLD = ProductSpec("L2A", "03.01", SMALL)
@@ -215,6 +217,16 @@ def test_over_http_by_ranges(site: Site, tmp_path: Path) -> None:
     assert any(path.endswith("B05_20m.tif") for path in site.sent)
     options = Options(network="none", bands="B05", bounds=(300000, 6199000, 300600, 6199600))
     predict(f"{site.url}earthsearch-c1.json", tmp_path / "a.tif", options)
+
+
+def test_a_link_serves_validation_and_patches(site: Site) -> None:
+    """Not only predict reads over HTTP."""
+    url = f"{site.url}earthsearch-c1.json"
+    scene = next(iter(read_scenes([url])))
+    scenes, unusable = open_scenes([url], 20)
+    assert not unusable and scenes[0].facts.source == "earthsearch-c1.json"
+    with scenes[0] as opened:
+        np.testing.assert_array_equal(opened.read(20, 0, 12).values, scene.bands[20][:, :12])
 
 
 def test_few_bytes_are_read_beside_those_that_are_needed(

@@ -10,10 +10,11 @@ import typer
 from s2_superres.cli.progress import Display, RowProgress
 
 SourcesArgument = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="Products with all their granules, .npz crops, or folders of crops.",
+        help="Products with all their granules, links to STAC items, .npz crops, or folders of "
+        "crops.",
         show_default=False,
         readable=False,  # Ours to say, in a line.
     ),

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from s2_superres.validation.wald import Validation
 
 SourcesArgument = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="Products, or .npz files with the arrays b10, b20 and b60.",
+        help="Products or links to STAC items, or .npz files with the arrays b10, b20 and b60.",
         show_default=False,
         readable=False,
     ),

@@ -22,7 +22,14 @@ from numpy.typing import NDArray
 from s2_superres.bands import BY_RESOLUTION, INPUTS
 from s2_superres.errors import InputError, ProductError
 from s2_superres.products.clouds import SCL_CLOUDS
-from s2_superres.products.crops import check_source, is_crop, masks_of, read_crop, read_index
+from s2_superres.products.crops import (
+    as_source,
+    check_source,
+    is_crop,
+    masks_of,
+    read_crop,
+    read_index,
+)
 from s2_superres.products.openers import open_granules, open_reader
 from s2_superres.products.product import Product
 from s2_superres.products.reading import Reader
@@ -495,11 +502,12 @@ def _noted(reasons: list[str]) -> Iterator[None]:
         reasons.append(str(error))
 
 
-def _expand(sources: Iterable[str | Path]) -> list[Path]:
-    paths: list[Path] = []
-    for source in sources:
-        path = Path(source)
-        check_source(path)
-        crops = sorted(path.glob("*.npz")) if path.is_dir() else []
-        paths += crops or [path]
-    return paths
+def _expand(sources: Iterable[str | Path]) -> list[str | Path]:
+    """Return links and paths, with the crops in the place of their folders."""
+    found: list[str | Path] = []
+    for source in map(as_source, sources):
+        check_source(source)
+        folder = isinstance(source, Path) and source.is_dir()
+        crops = sorted(Path(source).glob("*.npz")) if folder else []
+        found += crops or [source]
+    return found

@@ -5,35 +5,43 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.errors import InputError
 from s2_superres.files.npz import read_npz
+from s2_superres.products.remote import is_url
 
 #: With native pixels and where they were measured, or with every band at 60 m.
 _ARRAYS = ("b10", "b20", "b60", "ok10", "ok20", "ok60", "hr", "lr", "scl")
 
 
-def is_crop(path: Path) -> bool:
+def as_source(source: str | Path) -> str | Path:
+    """Return a link as it is, and anything else as a path."""
+    return source if is_url(source) else Path(source)
+
+
+def is_crop(source: str | Path) -> TypeGuard[Path]:
     """Whether a source is a crop by its name, and not a product."""
-    return path.suffix.lower() == ".npz"
+    return isinstance(source, Path) and source.suffix.lower() == ".npz"
 
 
-def check_source(path: Path) -> None:
-    """Check that a crop or a product is there.
+def check_source(source: str | Path) -> None:
+    """Check that a crop or a product is there; a link is asked when it is opened.
 
     Raises
     ------
     InputError
         If it is not, or nobody may look.
     """
+    if isinstance(source, str):
+        return
     try:
-        path.stat()
+        source.stat()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+        raise InputError(f"{source}: cannot be read ({error.strerror}); check the path") from None
 
 
 def read_crop(path: Path) -> dict[str, NDArray[Any]]:

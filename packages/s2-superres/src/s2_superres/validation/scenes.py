@@ -21,7 +21,14 @@ from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M, BY_RESOLUTION, IN
 from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
 from s2_superres.inference.arrays import check_arrays
-from s2_superres.products.crops import check_source, is_crop, masks_of, read_crop, read_index
+from s2_superres.products.crops import (
+    as_source,
+    check_source,
+    is_crop,
+    masks_of,
+    read_crop,
+    read_index,
+)
 from s2_superres.products.openers import open_granules, open_product, open_reader
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import UNIT, Area, Bounds
@@ -113,13 +120,13 @@ def read_scenes(
     InputError, ProductError
         At once, naming the first that is not there; later as `read_scene`.
     """
-    paths = [Path(source) for source in sources]
-    for path in paths:
-        find_input(path)
-    return (read_scene(path, selection) for path in paths)
+    found = [as_source(source) for source in sources]
+    for source in found:
+        find_input(source)
+    return (read_scene(source, selection) for source in found)
 
 
-def find_input(source: Path) -> Path:
+def find_input(source: str | Path) -> Path:
     """Return what a source lies in: an array file, or a product's folder or zip.
 
     Raises
@@ -127,6 +134,7 @@ def find_input(source: Path) -> Path:
     InputError, ProductError
         If it is not there, or neither.
     """
+    source = as_source(source)
     check_source(source)
     if is_crop(source):
         return source
@@ -134,7 +142,7 @@ def find_input(source: Path) -> Path:
     return Path(open_granules(source)[0].path)
 
 
-def read_scene(source: Path, selection: Selection | None = None) -> Scene:
+def read_scene(source: str | Path, selection: Selection | None = None) -> Scene:
     """Read a product or an array file.
 
     Raises
@@ -143,6 +151,7 @@ def read_scene(source: Path, selection: Selection | None = None) -> Scene:
         If the source cannot be read, or has no such part.
     """
     selection = selection or Selection()
+    source = as_source(source)
     if is_crop(source):
         return _read_arrays(source, selection)
     return _read_product(open_product(source, selection.granule), selection)

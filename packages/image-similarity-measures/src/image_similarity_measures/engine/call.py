@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from image_similarity_measures.arrays import ArrayPair
 from image_similarity_measures.checks import Array
 from image_similarity_measures.errors import warn
+from image_similarity_measures.labelled.pair import pair_of
 
 from .metric import Metric
 from .plan import Request
@@ -60,7 +60,7 @@ def compute(
         The aggregate, or with `per_band` the values per band; with `full` also the local map,
         averaged over the bands unless `per_band`.
     """
-    source = ArrayPair(org, pred, mask=given.mask, nodata=given.nodata, axis=given.axis)
+    source = pair_of(org, pred, mask=given.mask, nodata=given.nodata, axis=given.axis)
     request = Request({metric.name: metric}, {metric.name: settings}, given.data_range)
     collected = _Collected()
     scores = score_pair(source, request, {metric.name: collected} if full else {})

@@ -16,6 +16,7 @@ from image_similarity_measures.arrays import ArrayPair
 from image_similarity_measures.checks import DataRange
 from image_similarity_measures.engine.score import BandMean, Score
 from image_similarity_measures.errors import InputError, warn
+from image_similarity_measures.labelled.pair import LabelledPair, pair_of
 from image_similarity_measures.scoring import Options, score_bands
 
 from .report import Report, Result
@@ -38,7 +39,7 @@ def compare(
     data_range: float | tuple[float, float] | None = None,
     mask: ArrayLike | None = None,
     nodata: float | None = None,
-    bands: Sequence[int] | None = None,
+    bands: Sequence[int | str] | None = None,
     axis: int | None = None,
     allow_grid_mismatch: bool = False,
     maps: PathLike | Mapping[str, PathLike] | None = None,
@@ -52,8 +53,10 @@ def compare(
     ----------
     org, pred : array_like or path
         Two arrays, (rows, cols) or (rows, cols, bands), or two files. Files may be larger than
-        the memory. Masks of masked arrays and nodata values, masks and alpha bands of files are
-        respected. Values are compared as stored: scales and offsets are not applied.
+        the memory. Of xarray's arrays and datasets the bands are paired by name, coordinates have
+        to agree, and what Dask has not computed yet is computed strip by strip. Masks of masked
+        arrays and nodata values, masks and alpha bands of files are respected. Values are compared
+        as stored: scales and offsets are not applied.
     metrics : str or sequence of str
         Names of metrics; ``"all"`` is every metric that the number of bands allows.
     data_range : float or (float, float), optional
@@ -65,13 +68,13 @@ def compare(
     nodata : float, optional
         Pixels with this value in a band of either image are left out. For files it takes the
         place of the values that they name.
-    bands : sequence of int, optional
-        Bands to compare, counted from 1 as GDAL does.
+    bands : sequence of int or str, optional
+        Bands to compare, counted from 1 as GDAL does, or by their names in xarray's arrays.
     axis : int, optional
         Where the bands of arrays are; the last axis by default, with a warning if it could be the
         first.
     allow_grid_mismatch : bool
-        Compare files of one size though their coordinates differ.
+        Compare files or xarray's arrays of one size though their coordinates differ.
     maps : path or mapping of str to path, optional
         Folder for quality maps of the metrics that have one, as GeoTIFFs named
         ``<name of pred>_<metric>.tif``; or the file for each metric whose map is wanted.
@@ -202,9 +205,9 @@ def compare_as_0_3(
 class _Pair:
     """What is compared, under which names, which of its bands, and where it lies."""
 
-    source: ArrayPair | RasterPair
+    source: ArrayPair | LabelledPair | RasterPair
     names: tuple[str | None, str | None]
-    bands: tuple[int, ...]
+    bands: tuple[int | str, ...]
     grid: Grid | None = None
 
 
@@ -214,7 +217,7 @@ def _open_pair(
     pred: ArrayLike | PathLike,
     mask: ArrayLike | None,
     nodata: float | None,
-    bands: Sequence[int] | None,
+    bands: Sequence[int | str] | None,
     allow_grid_mismatch: bool,
     axis: int | None,
 ) -> Iterator[_Pair]:
@@ -228,14 +231,28 @@ def _open_pair(
         )
     if not paths:
         arrays = cast(tuple[ArrayLike, ArrayLike], (org, pred))
-        pair = ArrayPair(*arrays, mask=mask, nodata=nodata, axis=axis, bands=bands)
+        pair = pair_of(
+            *arrays,
+            mask=mask,
+            nodata=nodata,
+            axis=axis,
+            bands=bands,
+            allow_grid_mismatch=allow_grid_mismatch,
+        )
+        if isinstance(pair, LabelledPair):
+            yield _Pair(pair, (None, None), tuple(map(_label, pair.bands)), _grid(pair))
+            return
         numbers = range(1, pair.shape[2] + 1) if bands is None else map(int, bands)
         yield _Pair(pair, (None, None), tuple(numbers))
         return
     from image_similarity_measures.rasters.pair import RasterPair
 
     with RasterPair(
-        *paths, bands=bands, nodata=nodata, mask=mask, allow_grid_mismatch=allow_grid_mismatch
+        *paths,
+        bands=cast(Sequence[int] | None, bands),
+        nodata=nodata,
+        mask=mask,
+        allow_grid_mismatch=allow_grid_mismatch,
     ) as rasters:
         names = os.fspath(paths[0]), os.fspath(paths[1])
         yield _Pair(rasters, names, rasters.bands, rasters.grid)
@@ -257,6 +274,25 @@ def _with_range_of_bits(options: Options, pair: _Pair, notes: list[str]) -> Opti
             "the images have another"
         )
     return options.with_data_range(2.0**most - 1)
+
+
+def _label(band: object) -> int | str:
+    """A band's name as JSON knows it."""
+    return band if isinstance(band, int) else str(band)
+
+
+def _grid(pair: LabelledPair) -> Grid | None:
+    """Where coordinates and reference system say that the pixels lie."""
+    from rasterio import Affine
+    from rasterio.crs import CRS
+
+    from image_similarity_measures.rasters.grid import Grid
+
+    if pair.transform is None:
+        return None
+    x, y, width, height = pair.transform
+    crs = CRS.from_wkt(pair.crs) if pair.crs else None
+    return Grid(*pair.shape[:2], crs, Affine(width, 0, x, 0, height, y))
 
 
 def _open_maps(

@@ -83,8 +83,8 @@ class Report:
         File names as they were given, None for arrays.
     results : tuple of Result
         In the order asked; ``report["psnr"]`` is the one of that name.
-    bands : tuple of int
-        The bands compared, counted from 1.
+    bands : tuple of int or str
+        The bands compared, counted from 1, or named as xarray's arrays name them.
     valid_share : float
         Share of the pixels that count in both images, 0 to 1.
     definitions : {"1", "0.3"}
@@ -98,7 +98,7 @@ class Report:
     image1: str | None
     image2: str | None
     results: tuple[Result, ...]
-    bands: tuple[int, ...]
+    bands: tuple[int | str, ...]
     valid_share: float
     version: str
     definitions: Literal["1", "0.3"] = "1"

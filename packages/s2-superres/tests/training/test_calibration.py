@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from s2_superres import superresolve
+from s2_superres.bands import BY_RESOLUTION, Band
 from s2_superres.errors import TrainingError, WeightsError
 from s2_superres.networks.network import NetworkSpec, build_network
 from s2_superres.networks.weights import Weights, load_weights, save_weights, variables_of
@@ -217,3 +218,45 @@ def test_the_command_adds_a_head_and_replaces_nothing_unasked(
     assert load_weights(out).tells_errors
     again = CliRunner().invoke(app, words)
     assert again.exit_code != 0 and "exists already" in str(again.exception or again.output)
+
+
+def test_a_file_holds_the_error_bars_of_its_bands(calibrated: Path, tmp_path: Path) -> None:
+    """As on arrays, rounded up, without the bands' offset, and 0 where there is no data."""
+    import rasterio
+
+    from s2_superres.inference.predict import Options, predict
+    from s2_superres.raster.grid import Grid
+    from s2_superres.testing.products import ProductSpec, write_product
+
+    arrays = scene(5)
+
+    def pixels(band: Band, rows: int, cols: int) -> NDArray[np.uint16]:
+        bands = BY_RESOLUTION[band.resolution]
+        if band.resolution == 60:
+            return np.full((rows, cols), 3000, np.uint16)
+        plane = arrays[f"b{band.resolution}"][bands.index(band)].astype(np.uint16)
+        if band.name == "B8A":
+            plane[4, 5] = 0
+        return plane
+
+    grid = Grid("EPSG:32633", 300000.0, 6200040.0, 96, 96)
+    safe = write_product(tmp_path, ProductSpec("L2A", "05.09", grid), pixels)
+    options = Options(
+        bands=["B8A", "B05"], weights=[calibrated], precision="float32", with_error=True
+    )
+    summary = predict(safe, tmp_path / "out.tif", options)
+    assert summary.plan["bands"] == ["B05", "B8A", "B05_err90", "B8A_err90"]
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.descriptions == ("B05", "B8A", "B05_err90", "B8A_err90")
+        assert file.offsets[2:] == (0.0, 0.0) and file.scales[2:] == pytest.approx([1e-4] * 2)
+        red_edge, error = file.read((1, 3))
+        gap = file.read(4)
+    b20 = arrays["b20"].astype(np.uint16) + 1000
+    b20[3, 4, 5] = 0
+    told = superresolve(
+        arrays["b10"] + 1000, b20, level="L2A",
+        offset=-1000, precision="float32", with_error=True, weights=[calibrated],
+    )  # fmt: skip
+    np.testing.assert_array_equal(error, np.ceil(told.err20[0]))
+    assert np.abs(red_edge - told.b20[0]).max() <= 0.5 + 1e-2
+    assert (gap[8:10, 10:12] == 0).all() and (gap == 0).sum() == 4

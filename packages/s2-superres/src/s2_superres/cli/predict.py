@@ -47,6 +47,14 @@ BandsOption = Annotated[
 Include10mOption = Annotated[
     bool, typer.Option("--include-10m", help="Add the four 10 m bands as they are.")
 ]
+WithErrorOption = Annotated[
+    bool,
+    typer.Option(
+        "--with-error",
+        help="Add per sharpened band B05_err90 and so on: half the width in DN of an interval "
+        "that holds the truth in 90 % of pixels.",
+    ),
+]
 AoiOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Area covered by a vector file.", show_default=False),
@@ -118,6 +126,7 @@ def predict(
     output: OutputArgument = None,
     bands: BandsOption = None,
     include_10m: Include10mOption = False,
+    with_error: WithErrorOption = False,
     bbox: BboxOption = None,
     bounds: BoundsOption = None,
     aoi: AoiOption = None,
@@ -152,6 +161,7 @@ def predict(
     options = prediction.Options(
         bands=bands,
         include_10m=include_10m,
+        with_error=with_error,
         bbox=bbox,
         bounds=bounds,
         aoi=aoi,

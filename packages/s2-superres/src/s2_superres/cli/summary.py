@@ -11,7 +11,7 @@ from s2_superres.networks.choice import NONE
 
 def plan_text(run: Prepared, cost: Estimate) -> str:
     """Return what ``predict --dry-run`` prints."""
-    uncompressed = 2 * run.area.rows * run.area.cols * len(run.bands)
+    uncompressed = 2 * run.area.rows * run.area.cols * len(run.names)
     return "\n".join(
         [
             *_what(run.to_dict()),
@@ -28,7 +28,7 @@ def plan_dict(run: Prepared, cost: Estimate) -> dict[str, Any]:
         **run.to_dict(),
         "estimated_seconds": round(cost.seconds, 1),
         "estimated_memory_bytes": cost.memory,
-        "uncompressed_bytes": 2 * run.area.rows * run.area.cols * len(run.bands),
+        "uncompressed_bytes": 2 * run.area.rows * run.area.cols * len(run.names),
     }
 
 

@@ -87,6 +87,9 @@ def make_job(
     errors: bool = False,
 ) -> Job:
     """Put together a job for the windows of a plan."""
+    if errors:
+        for network in networks:
+            network.load().require_errors()
     specs = [network.load().spec for network in networks]
     halos, trims = tuple(spec.halo for spec in specs), tuple(spec.trim for spec in specs)
     return Job(

@@ -65,6 +65,8 @@ class Options:
         default. Only the networks that they need are run.
     include_10m : bool
         Add the 10 m bands as they are.
+    with_error : bool
+        Add an error bar per sharpened band, ``B05_err90`` and so on.
     bbox, bounds : tuple of float, optional
         Left, bottom, right, top in degrees, or in the product's CRS.
     aoi : path, optional
@@ -94,6 +96,7 @@ class Options:
 
     bands: Sequence[str] | str | None = None
     include_10m: bool = False
+    with_error: bool = False
     bbox: Bounds | None = None
     bounds: Bounds | None = None
     aoi: str | Path | None = None
@@ -153,6 +156,18 @@ class Prepared:
         """The bands to read."""
         return tuple(b for b in BANDS if b.resolution in self.job.resolutions)
 
+    @property
+    def with_errors(self) -> tuple[Band, ...]:
+        """The bands whose error bars follow them in the output."""
+        if not self.options.with_error:
+            return ()
+        return tuple(band for band in self.bands if band.resolution != 10)
+
+    @property
+    def names(self) -> list[str]:
+        """What is in the output, in order."""
+        return [b.name for b in self.bands] + [error_name(b) for b in self.with_errors]
+
     def to_dict(self) -> dict[str, Any]:
         """Return what will be done as plain values that JSON can hold."""
         return {
@@ -163,7 +178,7 @@ class Prepared:
             "bounds": list(self.grid.bounds),
             "rows": self.area.rows,
             "cols": self.area.cols,
-            "bands": [band.name for band in self.bands],
+            "bands": self.names,
             "windows": len(self.windows),
             "window_shape": list(self.windows.outer_shape),
             "precision": self.job.precision,
@@ -276,7 +291,9 @@ def prepare(product: Product | Source, options: Options | None = None) -> Prepar
     )
     windows = plan(area, blocks.tile_for(networks, options.tile), blocks.widest(networks))
     precision = resolve_precision(options.precision, options.device)
-    job = blocks.make_job(networks, windows, product.radiometry(), precision, options.device)
+    job = blocks.make_job(
+        networks, windows, product.radiometry(), precision, options.device, options.with_error
+    )
     return Prepared(product, bands, area, windows, job, options)
 
 
@@ -378,7 +395,7 @@ def check_paths(run: Prepared, output: Path, quicklook: Path | None = None) -> N
             "for several products give --out-dir DIR"
         )
     protect_inputs(outputs, [run.product.path, *run.product.files.values()])
-    nbytes = 2 * run.area.rows * run.area.cols * len(run.bands)
+    nbytes = 2 * run.area.rows * run.area.cols * len(run.names)
     check_output(output, TIFF, overwrite=run.options.overwrite, nbytes=nbytes)
     if quicklook is not None:
         check_output(quicklook, PNG, overwrite=run.options.overwrite)
@@ -415,7 +432,8 @@ def _writer(run: Prepared, output: Path) -> RasterWriter:
         output,
         RasterSpec(
             run.grid,
-            [_layer(run.product, band) for band in run.bands],
+            [_layer(run.product, band) for band in run.bands]
+            + [_error_layer(run.product, band) for band in run.with_errors],
             nodata=run.product.nodata,
             tags=tags,
             format=run.options.format,
@@ -437,12 +455,25 @@ def _layer(product: Product, band: Band) -> Layer:
     )
 
 
+def error_name(band: Band) -> str:
+    """Return what a band's error bar is called."""
+    return f"{band.name}_err90"
+
+
+def _error_layer(product: Product, band: Band) -> Layer:
+    """Describe an error bar: in reflectance, DN * scale."""
+    return Layer(error_name(band), scale=1 / product.quantification)
+
+
 def _stack(run: Prepared, result: blocks.Result) -> NDArray[np.uint16]:
     """Put a window's bands in the output's order."""
     planes = []
     for band in run.bands:
         index = BY_RESOLUTION[band.resolution].index(band)
         planes.append(result.bands[band.resolution][index])
+    for band in run.with_errors:
+        index = BY_RESOLUTION[band.resolution].index(band)
+        planes.append(result.errors[band.resolution][index])
     return np.stack(planes)
 
 

@@ -102,11 +102,7 @@ def build_with_errors(
     WeightsError
         If the weights have no head.
     """
-    if not weights.tells_errors:
-        raise WeightsError(
-            f"{weights.name}: these weights tell no errors; leave --with-error out, take weights "
-            "that do, or add a head with `s2-superres calibrate`"
-        )
+    weights.require_errors()
     model = build_with_weights(weights, precision, trim)
     log_scale = head(model, weights.spec, trim)
     set_head(keras.Model(model.inputs, log_scale), weights)

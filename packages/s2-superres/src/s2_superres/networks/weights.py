@@ -64,6 +64,20 @@ class Weights:
         """Whether they have a head that tells errors, see `s2_superres.networks.errorbar`."""
         return ERROR_FACTOR in self.arrays
 
+    def require_errors(self) -> None:
+        """Check that they tell errors.
+
+        Raises
+        ------
+        WeightsError
+            If they do not.
+        """
+        if not self.tells_errors:
+            raise WeightsError(
+                f"{self.name}: these weights tell no errors; leave --with-error out, take weights "
+                "that do, or add a head with `s2-superres calibrate`"
+            )
+
     @property
     def body(self) -> dict[str, NDArray[np.floating]]:
         """The arrays of the network alone."""

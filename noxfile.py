@@ -74,6 +74,21 @@ for version in PYTHONS:
     nox.session(name=f"tests-{version}", python=version, download_python="never")(run_suites)
 
 
+@nox.session(python=PYTHONS[0], download_python="never")
+def lowest(session: nox.Session) -> None:
+    """Test the metrics with the oldest releases that their package says it works with."""
+    session.run_install(
+        *("uv", "pip", "install", "--resolution=lowest-direct", "--no-sources"),
+        *(f"--reinstall-package={METRICS}", f"./packages/{METRICS}"),
+    )
+    # Those who judge results may be as new as they like, as long as these stay.
+    session.install("hypothesis>=6.100", "packaging>=23", "pytest>=8.2")
+    ensure_opencv(session)
+    folder = f"packages/{METRICS}/tests"
+    suites = [f"{folder}/{name}" for name in ("cli", "engine", "report")]
+    session.run("pytest", *suites, *session.posargs)
+
+
 @nox.session(python=PYTHON)
 def coverage(session: nox.Session) -> None:
     """Measure which lines the suites run, and ask for 95 % of the metrics package."""

@@ -104,7 +104,7 @@ def test_nothing_valid_is_nan_with_a_warning_and_fails_every_bound(
     assert cli.run([*asked, "--format=csv"]) == 0
     captured = capsys.readouterr()
     values = captured.out.splitlines()[1].split(",")[2:]
-    assert values == ["nan"] * len(ism.METRICS) + ["0.0"]
+    assert values == ["nan"] * len(ism.METRICS) + ["0.0", "4095"]
     assert "no valid pixel" in captured.err
     assert cli.run([*asked, "-q", "--fail-under=rmse=1"]) == 3
 

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 import zipfile
 from pathlib import Path
 
@@ -21,7 +22,7 @@ import rasterio
 
 import image_similarity_measures as ism
 from image_similarity_measures import cli
-from image_similarity_measures.cli import app
+from image_similarity_measures.cli import interrupts, progress
 from image_similarity_measures.report import comparison
 
 DATA = Path(__file__).parents[1] / "data"
@@ -114,7 +115,9 @@ class TestForms:
         cli.run([*FILES, "--format", "csv", "--per-band"])
         rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
         assert len(rows) == 1
-        assert list(rows[0])[2:] == ["psnr", *(f"psnr_{b}" for b in (1, 2, 3, 4)), "valid_share"]
+        assert list(rows[0])[2:-2] == ["psnr", *(f"psnr_{b}" for b in (1, 2, 3, 4))]
+        assert list(rows[0])[-2:] == ["valid_share", "data_range"]
+        assert rows[0]["data_range"] == "4095"
 
     def test_the_table_is_for_people(self, capsys: Capture) -> None:
         cli.run([*FILES, "--format", "table", "--metric", "all"])
@@ -335,8 +338,44 @@ class TestFolders:
         assert [Path(pair["image2"]).name for pair in result["pairs"]] == ["a.TIFF", "b.tif"]
         assert [failure["image2"] for failure in result["failed"]] == [broken, small]
         assert result["failed"][0]["error"].startswith("cannot read ")
-        assert cli.run([*asked, "--metric=ssim", "--format=csv"]) == 1
-        assert len(capsys.readouterr().out.splitlines()) == 3
+        ledger = tmp_path / "failed.jsonl"
+        assert cli.run([*asked, "--metric=ssim", "--format=csv", "--ledger", str(ledger)]) == 1
+        rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+        assert [bool(row["error"]) for row in rows] == [False, False, True, True]
+        assert [json.loads(line) for line in ledger.read_text().splitlines()] == result["failed"]
+        assert cli.run([*asked, "--ledger", str(ledger)]) == 1
+        assert f"{ledger} exists" in capsys.readouterr().err
+
+    def test_several_jobs_say_what_one_says(
+        self, capsys: Capture, folders: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        for folder in folders:
+            shutil.copy(ORG, folder / "c.tif")
+        (folders[1] / "c.tif").write_text("no image")
+        asked = ["--org-img-path", str(folders[0]), "--pred-img-path", str(folders[1])]
+        asked += ["--metric=ssim", "--metric=rmse"]
+        assert cli.run([*asked, "--maps", str(tmp_path / "one")]) == 1
+        alone = capsys.readouterr()
+        done = command(*asked, "--jobs=2", "--maps", str(tmp_path / "two"))
+        assert (done.returncode, done.stdout) == (1, alone.out)
+        assert sorted(done.stderr.splitlines()) == sorted(alone.err.splitlines())
+        for path in (tmp_path / "one").iterdir():
+            assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+    def test_patterns_and_subfolders_pair(
+        self, capsys: Capture, folders: tuple[Path, Path]
+    ) -> None:
+        asked = ["-q", "--metric=rmse", "--org-img-path", str(folders[0] / "*.tif")]
+        assert cli.run([*asked, "--pred-img-path", str(folders[1] / "*.[tT]*")]) == 1
+        assert "no image" in capsys.readouterr().err
+        assert cli.run([*asked, "--pred-img-path", str(folders[1] / "*.tif")]) == 0
+        (pair,) = json.loads(capsys.readouterr().out)["pairs"]
+        assert Path(pair["image2"]) == folders[1] / "b.tif"
+        parents = [str(folder.parent) for folder in folders]
+        assert cli.run(
+            ["-q", "--recursive", "--org-img-path", parents[0], "--pred-img-path", parents[0]]
+        ) == 0  # fmt: skip
+        assert len(json.loads(capsys.readouterr().out)["pairs"]) == 5
 
     def test_maps_of_all_pairs(
         self, capsys: Capture, folders: tuple[Path, Path], tmp_path: Path
@@ -375,7 +414,7 @@ class TestFolders:
         self, capsys: Capture, folders: tuple[Path, Path]
     ) -> None:
         assert cli.run(["--org-img-path", str(folders[0]), "--pred-img-path", PRED]) == 1
-        assert "two files or two folders" in capsys.readouterr().err
+        assert "two files, two folders or two patterns" in capsys.readouterr().err
 
     def test_folders_without_a_pair_are_an_error(
         self, capsys: Capture, folders: tuple[Path, Path], tmp_path: Path
@@ -434,38 +473,45 @@ class TestTerminal:
         assert capsys.readouterr().err == ""
 
     def test_progress_waits_a_second_and_needs_a_terminal(
-        self, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+        self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        now = iter([0.0, 0.5, 1.5, 2.0, 2.5])
-        monkeypatch.setattr(app.time, "monotonic", lambda: next(now))
-        progress = app._Progress(wanted=True)
-        progress.label = "pair 1 of 2, "
-        progress(10, 100)
-        assert capsys.readouterr().err == ""
-        progress(20, 100)
-        progress(20, 100)
-        assert capsys.readouterr().err == "\rpair 1 of 2, 20 %"
-        with progress:
-            pass
-        shown = len("pair 1 of 2, 20 %")
-        assert capsys.readouterr().err == "\r" + " " * shown + "\r"
-        silent = app._Progress(wanted=False)
-        silent(50, 100)
-        assert capsys.readouterr().err == ""
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
 
-    def test_an_interruption_waits_for_the_next_strip(self) -> None:
-        progress = app._Progress(wanted=False)
+        now = [0.0]
+        clock = types.SimpleNamespace(monotonic=lambda: now[0])
+        monkeypatch.setattr(progress, "time", clock)
+        monkeypatch.setenv("COLUMNS", "80")
+        for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+            monkeypatch.setattr(sys, "stderr", stream)
+            now[0] = 0.0
+            bar = progress.ProgressBar(wanted=True)
+            for now[0], share in ((0.5, 0.1), (1.5, 0.2), (1.55, 0.3), (2.0, 0.4)):
+                bar.show("comparing", share)
+            bar.clear()
+            found = [share for share in (10, 20, 30, 40) if f"{share}%" in stream.getvalue()]
+            assert found == ([20, 40] if shown else [])
 
-        def work() -> None:
-            with progress:
-                os.kill(os.getpid(), signal.SIGINT)
-                progress(1, 2)
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_an_interruption_waits_for_the_next_strip(self, number: int) -> None:
+        went_on = []
 
-        with pytest.raises(KeyboardInterrupt):
-            work()
-        with pytest.raises(KeyboardInterrupt), app._Progress(wanted=False):
-            os.kill(os.getpid(), signal.SIGINT)
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        def work(check: bool) -> None:
+            with interrupts.interruptible(), interrupts.Hold() as hold:
+                os.kill(os.getpid(), number)
+                went_on.append(True)
+                if check:
+                    hold.check()
+                    went_on.append(False)
+
+        before = signal.getsignal(number)
+        for check in (True, False):
+            with pytest.raises(interrupts.Interrupted) as caught:
+                work(check)
+            assert caught.value.code == 128 + number
+        assert went_on == [True, True]
+        assert signal.getsignal(number) is before
 
     def test_an_interruption_of_0_3_works_at_once(
         self, capsys: Capture, monkeypatch: pytest.MonkeyPatch
@@ -511,7 +557,10 @@ class TestTerminal:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
-def test_interruption_leaves_nothing_and_exits_with_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_nothing_and_its_exit_code_says_it(
+    tmp_path: Path, number: int
+) -> None:
     big = tmp_path / "big.tif"
     with rasterio.open(
         big, "w", driver="GTiff", width=5000, height=5000, count=4, dtype="uint16", sparse_ok=True
@@ -529,9 +578,9 @@ def test_interruption_leaves_nothing_and_exits_with_130(tmp_path: Path) -> None:
     while time.monotonic() < deadline and not (maps.exists() and any(maps.iterdir())):
         time.sleep(0.02)
     assert any(maps.iterdir()), "the maps were never begun"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert (out, err) == ("", "interrupted\n")
     assert not maps.exists()
 
@@ -539,8 +588,9 @@ def test_interruption_leaves_nothing_and_exits_with_130(tmp_path: Path) -> None:
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     """A pseudo-terminal stands in for the person."""
     slow = (
-        "from image_similarity_measures.cli import app; import itertools;"
-        "ticks = itertools.count(step=2.0); app.time.monotonic = lambda: next(ticks); app.main()"
+        "from image_similarity_measures.cli import main, progress; import itertools, time, types;"
+        "ticks = itertools.count(step=2.0);"
+        "progress.time = types.SimpleNamespace(monotonic=lambda: next(ticks)); main()"
     )
     leader, follower = pty.openpty()
     done = subprocess.run(
@@ -550,6 +600,6 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     shown = os.read(leader, 4096).decode()
     os.close(leader)
     assert done.returncode == 0
-    assert "100 %" in shown
+    assert "100%" in shown
     piped = subprocess.run([sys.executable, "-c", slow, *FILES], capture_output=True, check=False)
     assert piped.stderr == b""

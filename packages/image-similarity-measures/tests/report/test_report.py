@@ -120,13 +120,29 @@ def test_better_follows_the_metrics_direction_and_nan_is_never_good_enough(name:
 def test_csv_has_a_row_per_pair_and_a_column_per_value() -> None:
     other = report(Result("psnr", INF, (INF, INF), "dB"), name="c,d.tif")
     rows = list(csv.DictReader(io.StringIO(to_csv([report(PSNR, SAM), other]))))
-    assert list(rows[0]) == ["image1", "image2", "psnr", "psnr_1", "psnr_2", "sam", "valid_share"]
+    assert list(rows[0]) == [
+        "image1", "image2", "psnr", "psnr_1", "psnr_2", "sam", "valid_share", "data_range"
+    ]  # fmt: skip
     assert rows[0]["psnr_2"] == "30.0"
     assert rows[1] == {
         "image1": "a.tif", "image2": "c,d.tif", "psnr": "inf", "psnr_1": "inf", "psnr_2": "inf",
-        "sam": "", "valid_share": "0.75",
+        "sam": "", "valid_share": "0.75", "data_range": "",
     }  # fmt: skip
-    assert report(PSNR).to_csv(per_band=False).splitlines()[0] == "image1,image2,psnr,valid_share"
+    assert (
+        report(PSNR).to_csv(per_band=False).splitlines()[0]
+        == "image1,image2,psnr,valid_share,data_range"
+    )
+
+
+def test_csv_ends_with_the_pairs_that_failed() -> None:
+    failure = Failure("x.tif", "y.tif", "cannot read it")
+    first, last = csv.DictReader(io.StringIO(to_csv([report(PSNR)], failed=[failure])))
+    assert (first["error"], first["data_range"]) == ("", "4095")
+    assert (last["image2"], last["psnr"], last["error"]) == ("y.tif", "", "cannot read it")
+
+
+def test_a_report_prints_as_its_table() -> None:
+    assert str(report(PSNR, SAM)) + "\n" == report(PSNR, SAM).to_table()
 
 
 def test_tables_are_aligned() -> None:

@@ -43,7 +43,8 @@ class Grid:
     def of(cls, dataset: DatasetReader) -> Self:
         """The grid of an open file."""
         size = dataset.height, dataset.width
-        transform = dataset.transform
+        # GDAL reports as PNM's transform whatever lay in the memory; the format has none.
+        transform = rasterio.Affine.identity() if dataset.driver == "PNM" else dataset.transform
         gcps, crs_of_gcps = dataset.gcps
         # GDAL's order: a transform is the first to count.
         if not transform.is_identity:

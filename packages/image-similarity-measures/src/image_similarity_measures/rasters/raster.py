@@ -60,10 +60,11 @@ class Raster:
         if dataset.count == 1 and interpretation[0] is ColorInterp.palette:
             self._palette = _palette(dataset)
             available = [1, 2, 3]
-            if self._bits_of(1) == 1 and _black_and_white(self._palette):
-                # No colours but one bit, whichever of the two is 0.
-                self._palette &= 1
+            if _is_grey(self._palette):
                 available = [1]
+                if self._bits_of(1) == 1 and np.isin(self._palette, [0, 255]).all():
+                    # One bit, whichever of black and white is 0.
+                    self._palette &= 1
         else:
             available = [
                 band
@@ -158,7 +159,12 @@ class Raster:
 
 def _open(path: str, stack: ExitStack) -> DatasetReader:
     try:
-        return stack.enter_context(rasterio.open(path))
+        dataset = stack.enter_context(rasterio.open(path))
+        if dataset.driver == "netCDF" and dataset.crs is None and dataset.transform.is_identity:
+            # GDAL takes rows for running north unless the file says where they lie.
+            with rasterio.Env(GDAL_NETCDF_BOTTOMUP="NO"):
+                dataset = stack.enter_context(rasterio.open(path))
+        return dataset
     except UnicodeError as error:
         raise ReadError(f"cannot read {path}: its name is not UTF-8; rename it") from error
     except RasterioError as error:
@@ -207,9 +213,9 @@ def _palette(dataset: DatasetReader) -> Array:
     return table
 
 
-def _black_and_white(palette: Array) -> bool:
-    """Whether the first two colours are these."""
-    return sorted(map(tuple, palette[:2, :3].tolist())) == [(0, 0, 0), (255, 255, 255)]
+def _is_grey(palette: Array) -> bool:
+    """Whether no colour is in it, as GIF and BMP keep images of one band."""
+    return not np.ptp(palette[:, :3], axis=1).any()
 
 
 def _none_if_all(valid: Mask) -> Mask | None:

@@ -122,6 +122,10 @@ class Report:
             result.name: result.per_band for result in self.results if result.per_band is not None
         }
 
+    def __str__(self) -> str:
+        """As `to_table`: what ``print`` shows."""
+        return self.to_table().rstrip("\n")
+
     def to_dict(self, *, per_band: bool = True) -> dict[str, Any]:
         """The report in types that JSON knows.
 
@@ -240,13 +244,24 @@ def to_json(
     return _dumps(content, indent)
 
 
-def to_csv(reports: Sequence[Report], *, per_band: bool = True) -> str:
-    """One row per report.
+def to_csv(
+    reports: Sequence[Report], *, per_band: bool = True, failed: Sequence[Failure] = ()
+) -> str:
+    """One row per report, then one per pair that failed.
 
     Columns are ``image1``, ``image2``, the metrics, with ``per_band`` also ``<metric>_<band>``,
-    and ``valid_share``. Infinite values are written ``inf``, undefined ones ``nan``.
+    ``valid_share``, ``data_range`` (``least..largest`` where the least is not 0; empty where no
+    metric needs one) and, where pairs failed, ``error``. Infinite values are written ``inf``,
+    undefined ones ``nan``.
     """
     columns, rows = _columns(reports, per_band)
+    columns.append("data_range")
+    for row, report in zip(rows, reports, strict=True):
+        ranges = (result.data_range for result in report.results)
+        row["data_range"] = next((_range(one) for one in ranges if one is not None), "")
+    if failed:
+        columns.append("error")
+        rows += [asdict(failure) for failure in failed]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()

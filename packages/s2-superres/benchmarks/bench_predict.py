@@ -48,10 +48,11 @@ def weights() -> Any:
     """Return DSen2 for 20 m with fixed random weights, without projection."""
     import numpy as np
 
-    from s2_superres.networks.network import build_network, dsen2_spec
+    from s2_superres.networks.graph import build_network
+    from s2_superres.networks.spec import standard_spec
     from s2_superres.networks.weights import Weights, variables_of
 
-    spec = dsen2_spec(20, consistent=False)
+    spec = standard_spec("dsen2", 20, consistent=False)
     rng = np.random.default_rng(0)
     shapes = {name: v.shape for name, v in variables_of(build_network(spec)).items()}
     arrays = {name: rng.normal(0, 0.03, shape).astype("f4") for name, shape in shapes.items()}
@@ -63,7 +64,7 @@ def naive(side: int) -> None:
     import numpy as np
 
     from s2_superres.networks.compute import quiet_keras
-    from s2_superres.networks.network import build_network
+    from s2_superres.networks.graph import build_network
     from s2_superres.networks.weights import apply_weights
 
     quiet_keras()
@@ -202,13 +203,12 @@ def computed(way: str, side: int) -> int:
     """How many pixels go through the network: those of the image and of all halos."""
     if way == "naive":
         return len(range(0, side, PATCH - 2 * BORDER)) ** 2 * PATCH**2
-    from s2_superres.inference.blocks import TILES
-    from s2_superres.networks.network import dsen2_spec
+    from s2_superres.networks.spec import standard_spec
     from s2_superres.raster.grid import Area
     from s2_superres.raster.windows import plan
 
-    halo = dsen2_spec(20, consistent=False).halo
-    windows = plan(Area(0, 0, side, side), TILES["dsen2"], halo, 2)
+    halo = standard_spec("dsen2", 20, consistent=False).halo
+    windows = plan(Area(0, 0, side, side), standard_spec("dsen2", 20).kind.tile, halo, 2)
     rows, cols = windows.outer_shape
     return len(windows) * rows * cols
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from s2_superres.networks.network import NetworkSpec
+from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import save_weights
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.products import ProductSpec, coordinates, landscape, write_product

@@ -14,7 +14,7 @@ from s2_superres.errors import InputError
 from s2_superres.networks import compute
 from s2_superres.networks.compute import resolve_precision, set_threads
 from s2_superres.networks.engine import OutOfMemoryError, Predictor
-from s2_superres.networks.network import NetworkSpec
+from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import Weights, apply_weights, untrained, variables_of
 
 
@@ -22,7 +22,7 @@ def random_weights(
     resolution: int = 20, features: int = 8, seed: int = 3, family: str = "dsen2"
 ) -> Weights:
     """Return a small network with random weights."""
-    from s2_superres.networks.network import build_network
+    from s2_superres.networks.graph import build_network
 
     spec = NetworkSpec(family, resolution, features, 1)
     rng = np.random.default_rng(seed)
@@ -42,7 +42,7 @@ def scene(rows: int, cols: int, resolutions: tuple[int, ...] = (10, 20)) -> dict
 
 def as_trained(weights: Weights, tensors: list[np.ndarray]) -> np.ndarray:
     """Return what the Keras model of the training makes of a window."""
-    from s2_superres.networks.network import build_network
+    from s2_superres.networks.graph import build_network
 
     model = build_network(weights.spec)
     apply_weights(model, weights)

@@ -12,15 +12,17 @@ import pytest
 from numpy.typing import NDArray
 
 from s2_superres.errors import WeightsError
-from s2_superres.networks.network import NetworkSpec, build_network, compact_spec, dsen2_spec
+from s2_superres.networks.family import family_names
+from s2_superres.networks.graph import build_network
+from s2_superres.networks.spec import NetworkSpec, standard_spec
 from s2_superres.networks.weights import Weights, apply_weights, variables_of
 from s2_superres.raster.degradation import degrade
 
+#: VDSen2 is DSen2 in another size.
+FAMILIES = [name for name in family_names() if name != "vdsen2"]
 SMALL = [
     NetworkSpec(family, resolution, 4, 1, consistent)
-    for family, resolution, consistent in itertools.product(
-        ("compact", "dsen2"), (20, 60), (False, True)
-    )
+    for family, resolution, consistent in itertools.product(FAMILIES, (20, 60), (False, True))
 ]
 SMALL += [NetworkSpec("compact", 20, 4, 1, consistent, phased=True) for consistent in (False, True)]
 UNTRAINED = [NetworkSpec("compact", resolution, trained=False) for resolution in (20, 60)]
@@ -119,7 +121,11 @@ def test_what_a_network_is_trimmed_by_changes_nothing(spec: NetworkSpec) -> None
 
 def test_the_compact_networks_are_trimmed() -> None:
     """Of the window's wide halo, the body sees what it and the projection look at."""
-    specs = [compact_spec(20), replace(compact_spec(20), phased=True), compact_spec(60)]
+    specs = [
+        standard_spec("compact", 20),
+        replace(standard_spec("compact", 20), phased=True),
+        standard_spec("compact", 60),
+    ]
     assert [spec.halo - spec.trim for spec in specs] == [30, 60, 24]
 
 
@@ -194,10 +200,12 @@ def test_bfloat16_changes_little() -> None:
 
 @pytest.mark.parametrize(("resolution", "parameters"), [(20, 1_789_574), (60, 1_787_266)])
 def test_dsen2_has_the_published_size(resolution: int, parameters: int) -> None:
-    assert build_network(dsen2_spec(resolution)).count_params() == parameters
+    assert build_network(standard_spec("dsen2", resolution)).count_params() == parameters
 
 
-@pytest.mark.parametrize("spec", [*SMALL, compact_spec(60), dsen2_spec(20)], ids=name)
+@pytest.mark.parametrize(
+    "spec", [*SMALL, standard_spec("compact", 60), standard_spec("dsen2", 20)], ids=name
+)
 def test_a_spec_survives_json(spec: NetworkSpec) -> None:
     import json
 
@@ -206,7 +214,7 @@ def test_a_spec_survives_json(spec: NetworkSpec) -> None:
 
 def test_a_spec_of_a_newer_version_is_refused() -> None:
     with pytest.raises(WeightsError, match="attention"):
-        NetworkSpec.from_dict({**compact_spec(20).to_dict(), "attention": True})
+        NetworkSpec.from_dict({**standard_spec("compact", 20).to_dict(), "attention": True})
 
 
 @pytest.mark.parametrize(

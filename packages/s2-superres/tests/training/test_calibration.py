@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from s2_superres import superresolve
 from s2_superres.bands import BY_RESOLUTION, Band
 from s2_superres.errors import TrainingError, WeightsError
-from s2_superres.networks.network import NetworkSpec, build_network
+from s2_superres.networks.graph import build_network
+from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import Weights, load_weights, save_weights, variables_of
 from s2_superres.patches.cutting import CutOptions, Split, cut_patches
 from s2_superres.patches.patchset import PatchSettings

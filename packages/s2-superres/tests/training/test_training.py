@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import laplace
 
 from s2_superres.errors import InputError, OutputError, TrainingError, WeightsError
-from s2_superres.networks.network import build_network
+from s2_superres.networks.graph import build_network
 from s2_superres.networks.weights import (
     apply_weights,
     load_weights,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M
 from s2_superres.errors import InputError, S2SuperresError, WeightsError
 from s2_superres.files.png import encode_png
-from s2_superres.networks.network import NetworkSpec
+from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import build_with_weights, save_weights, untrained
 from s2_superres.raster.bicubic import bicubic
 from s2_superres.raster.degradation import degrade

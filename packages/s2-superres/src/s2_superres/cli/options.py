@@ -35,9 +35,9 @@ def choice(names: Sequence[str], *flags: str, **more: Any) -> Any:
 def network_names() -> tuple[str, ...]:
     """Return the networks that weights can ship for, and the two words beside them."""
     from s2_superres.networks.choice import NONE
-    from s2_superres.networks.network import FAMILIES
+    from s2_superres.networks.family import family_names
 
-    return ("default", *FAMILIES, NONE)
+    return ("default", *family_names(), NONE)
 
 
 def format_names() -> tuple[str, ...]:

@@ -28,10 +28,6 @@ from s2_superres.raster.windows import Plan, Window
 Predictions = dict[int, Prediction]
 
 
-#: The tile that suits each family of networks.
-TILES = {"compact": 720, "dsen2": 636, "vdsen2": 512}
-
-
 class Source(Protocol):
     """Something to read bands from: a product or arrays."""
 
@@ -300,11 +296,7 @@ def widest(networks: Sequence[Network]) -> int:
 
 
 def tile_for(networks: Sequence[Network], tile: int | None) -> int:
-    """Return the tile asked for, or one that suits the networks.
-
-    As large as a run in float32 stays below 2 GiB with: a larger window wastes
-    less on its halo.
-    """
+    """Return the tile asked for, or one that suits the networks."""
     if tile is not None:
         return tile
-    return min(TILES[network.load().spec.family] for network in networks)
+    return min(network.load().spec.kind.tile for network in networks)

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from s2_superres.errors import WeightsError
 from s2_superres.networks.layers import Upsample
-from s2_superres.networks.network import NetworkSpec
 from s2_superres.networks.operators import Tensor
+from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import ERROR_FACTOR, Weights, build_with_weights, variables_of
 
 #: Channels between the features and the scales.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from s2_superres.bands import B02, B03, B04, B08, BANDS_10M, BANDS_20M, BANDS_60M
 from s2_superres.errors import WeightsError
-from s2_superres.networks.network import NetworkSpec
+from s2_superres.networks.spec import NetworkSpec
 
 _THEIR_10M = (B04, B03, B02, B08)
 _OUTPUTS = {20: len(BANDS_20M), 60: len(BANDS_60M)}
@@ -29,10 +29,13 @@ _INPUTS = {
 #: VDSen2 is DSen2 with this many features.
 _VDSEN2_FEATURES = 256
 
+#: How HDF5 files begin.
+_MAGIC = b"\x89HDF\r\n\x1a\n"
+
 _Convolution = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-def read_legacy(path: Path) -> tuple[NetworkSpec, dict[str, NDArray[np.float32]]]:
+def read_legacy(path: Path) -> tuple[NetworkSpec, dict[str, NDArray[np.float32]]] | None:
     """Read a Keras 2 HDF5 file of DSen2 or VDSen2.
 
     Parameters
@@ -41,16 +44,18 @@ def read_legacy(path: Path) -> tuple[NetworkSpec, dict[str, NDArray[np.float32]]
 
     Returns
     -------
-    NetworkSpec
-        Deduced from the shapes of the kernels.
-    dict of str to ndarray
-        Values by ``layer/kernel`` (rows, cols, in, out) and ``layer/bias``.
+    (NetworkSpec, dict of str to ndarray), or None
+        The spec is deduced from the shapes of the kernels; values by ``layer/kernel`` (rows, cols,
+        in, out) and ``layer/bias``. None for a file that is no HDF5.
 
     Raises
     ------
     WeightsError
         If the file is damaged, or holds another network.
     """
+    with path.open("rb") as opened:
+        if opened.read(len(_MAGIC)) != _MAGIC:
+            return None
     import h5py
 
     try:
@@ -119,7 +124,7 @@ def _spec(path: Path, convolutions: list[_Convolution]) -> NetworkSpec:
 
 
 def _layer_names(spec: NetworkSpec) -> list[str]:
-    """Names of `s2_superres.networks.network.build_network`'s layers, from head to tail."""
+    """Names of `s2_superres.networks.body.Body`'s layers, from head to tail."""
     blocks = [f"block{i}_conv{j}" for i in range(spec.blocks) for j in (1, 2)]
     return ["head", *blocks, "tail"]
 

@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 from s2_superres.errors import WeightsError
 from s2_superres.files.atomic import whole_file
 from s2_superres.files.npz import read_npz
-from s2_superres.networks.keras2 import read_legacy
-from s2_superres.networks.network import NetworkSpec, build_network, fold
+from s2_superres.networks.body import fold
+from s2_superres.networks.family import families
+from s2_superres.networks.graph import build_network
+from s2_superres.networks.spec import NetworkSpec
 
 if TYPE_CHECKING:
     import keras
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 #: Folder of the weights that ship with the package, with their index.
 SHIPPED = Path(__file__).parents[1] / "data" / "weights"
 _FORMAT = 1
+#: How ``.npz`` files begin.
+_ZIP = b"PK\x03\x04"
+_CIRCULATING = "Keras 2 weights in circulation"
 #: How the arrays of an error head begin, and the one that is not learnt but measured.
 _ERROR = "error_"
 ERROR_FACTOR = "error_factor"
@@ -214,7 +219,7 @@ def save_weights(
 
 
 def load_weights(path: str | os.PathLike[str]) -> Weights:
-    """Read a weights file: ours, or a Keras 2 HDF5 file of DSen2 or VDSen2.
+    """Read a weights file: ours, or a foreign one of a family, as Keras 2's HDF5 of DSen2.
 
     Raises
     ------
@@ -224,16 +229,16 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            magic = file.read(8)
+            magic = file.read(len(_ZIP))
     except OSError as error:
         raise WeightsError(
             f"{path}: cannot read the weights ({error.strerror}); check the path"
         ) from error
-    if magic == b"\x89HDF\r\n\x1a\n":
-        legacy = {"recipe": "Keras 2 weights in circulation"}
-        spec, kernels = read_legacy(path)
-        _check_finite(path, kernels)
-        return Weights(spec, kernels, legacy, file_hash(path), path.stem)
+    for family in families() if magic != _ZIP else ():
+        foreign = family.foreign(path) if family.foreign else None
+        if foreign is not None:
+            _check_finite(path, foreign[1])
+            return Weights(*foreign, {"recipe": _CIRCULATING}, file_hash(path), path.stem)
     try:
         arrays = read_npz(path)
         metadata = json.loads(str(arrays.pop("metadata")))

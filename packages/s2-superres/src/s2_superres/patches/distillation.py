@@ -21,7 +21,7 @@ from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
 from s2_superres.inference.arrays import ArraySource, sharpen
 from s2_superres.networks.choice import Network, choose_networks
-from s2_superres.networks.network import FAMILIES
+from s2_superres.networks.family import family_names
 from s2_superres.patches.scenes import Rows, Scene
 from s2_superres.raster.radiometry import Radiometry
 
@@ -155,7 +155,7 @@ class TaughtScene:
 
 
 def _network(name: str, resolution: int) -> Network:
-    family, file = (name, None) if name in FAMILIES else ("default", name)
+    family, file = (name, None) if name in family_names() else ("default", name)
     [network] = choose_networks((resolution,), LEVELS[0], network=family, weights=file)
     return network
 

@@ -181,7 +181,6 @@ def _train_head(
 ) -> Any:
     """Return a model from inputs to the output and log b, in one tensor's channels."""
     from s2_superres.networks.weights import build_with_weights
-    from s2_superres.training.run import least_size
 
     keras = quiet_keras()
     from s2_superres.networks import errorbar
@@ -197,7 +196,7 @@ def _train_head(
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     model.compile(optimizer=optimizer, loss=_likelihood)
     sampling = Sampling(settings.batch, settings.seed, turns="none")
-    sampler = Sampler(sets, sampling, least_size(weights.spec))
+    sampler = Sampler(sets, sampling, weights.spec.least_size)
     with Prefetch(sampler, 0, settings.steps) as batches:
         for step, batch in batches:
             progress = step / settings.steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,8 @@ from pydantic.dataclasses import dataclass
 
 from s2_superres.choices import OPTIMIZERS, SCHEDULES, TRAINING_PRECISIONS
 from s2_superres.errors import TrainingError
-from s2_superres.networks.network import FAMILIES, NetworkSpec, compact_spec, dsen2_spec
+from s2_superres.networks.family import family_names, find_family
+from s2_superres.networks.spec import NetworkSpec, standard_spec
 from s2_superres.training.batches import TURNS, Sampling
 
 #: The file of a run's settings, in its folder.
@@ -44,10 +45,11 @@ _ALLOWED = {
 }
 
 
-def _one_of(choices: Iterable[Any]) -> AfterValidator:
+def _one_of(choices: Iterable[Any] | Callable[[], Iterable[Any]]) -> AfterValidator:
     def check(value: Any) -> Any:
-        if value not in choices:
-            raise ValueError(f"choose one of {', '.join(map(str, choices))}")
+        found = tuple(choices() if callable(choices) else choices)
+        if value not in found:
+            raise ValueError(f"choose one of {', '.join(map(str, found))}")
         return value
 
     return AfterValidator(check)
@@ -131,7 +133,7 @@ class TrainingConfig:
     """
 
     data: Paths = ()
-    network: Annotated[str, _one_of(FAMILIES)] = "compact"
+    network: Annotated[str, _one_of(family_names)] = "compact"
     resolution: Annotated[int, _one_of((20, 60))] = 20
     features: int | None = None
     blocks: int | None = None
@@ -179,17 +181,14 @@ class TrainingConfig:
         except ValidationError as error:
             found = (_explanation(one["loc"], one) for one in error.errors())
             raise TrainingError("; ".join(dict.fromkeys(found))) from None
-        if config.phased and config.network != "compact":
+        if config.phased and not find_family(config.network).phases:
             raise TrainingError(f"phased: {config.network} has no such part; take network compact")
         return config
 
     @property
     def spec(self) -> NetworkSpec:
         """The network that is trained."""
-        if self.network == "compact":
-            spec = compact_spec(self.resolution, consistent=self.consistent)
-        else:
-            spec = dsen2_spec(self.resolution, family=self.network, consistent=self.consistent)
+        spec = standard_spec(self.network, self.resolution, consistent=self.consistent)
         return replace(
             spec,
             phased=self.phased,

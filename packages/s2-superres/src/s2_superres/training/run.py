@@ -30,7 +30,7 @@ from s2_superres.files.locks import sole_run
 from s2_superres.files.paths import keep_out_of_products
 from s2_superres.interrupts import stop_signals
 from s2_superres.networks.compute import quiet_keras
-from s2_superres.networks.network import NetworkSpec, build_network
+from s2_superres.networks.graph import build_network
 from s2_superres.networks.weights import (
     Weights,
     apply_weights,
@@ -49,8 +49,6 @@ from s2_superres.training.log import CURVE, LOG, TrainingLog, board_files
 CHECKPOINT, BEST, LAST = "checkpoint.npz", "best.npz", "last.npz"
 #: Steps between updates of the weights' average, which lives outside the graph.
 _AVERAGE_EVERY = 4
-#: How much slower than other layers the last one of DSen2 learns with Muon.
-_TAIL_RATIO = 1 / 16
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -135,7 +133,7 @@ def train(
         _keep_what_is_there(folder, overwrite=overwrite)
     quiet_keras()
     sets = open_sets(config)
-    sampler = Sampler(sets, config.sampling, least_size(config.spec))
+    sampler = Sampler(sets, config.sampling, config.spec.least_size)
     steps = total_steps(config, sampler.count)
     sampler.turned = turned_steps(config, steps)
     checkpoint = folder / CHECKPOINT
@@ -238,17 +236,6 @@ def turned_steps(config: TrainingConfig, steps: int) -> int:
     return steps - config.upright_steps
 
 
-def least_size(spec: NetworkSpec) -> int:
-    """Return the fewest target pixels along a patch that a network's filters can mirror."""
-    from s2_superres.raster.degradation import projection_taps
-    from s2_superres.raster.kernels import WINDOW_RADIUS, smoothing_taps
-
-    reach = projection_taps(spec.ratio).shape[1] // 2 if spec.consistent else 1
-    if spec.family == "compact":
-        reach = max(reach, WINDOW_RADIUS, smoothing_taps(2).size // 2)
-    return spec.ratio * reach
-
-
 def learning_rate(config: TrainingConfig, step: int, steps: int, factor: float = 1.0) -> float:
     """Return the rate of a step, counted from 0; `factor` is the plateau schedule's."""
     turned = turned_steps(config, steps)
@@ -344,7 +331,7 @@ class _Learner:
 
     def _mirrored(self, inputs: list[NDArray[np.float32]], rows: int) -> list[Any]:
         """Extend inputs of patches that are too small, as in training."""
-        least = least_size(self.config.spec)
+        least = self.config.spec.least_size
         return [np.stack([mirrored(each, least * len(each) // rows) for each in x]) for x in inputs]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -560,8 +547,7 @@ def _optimizer(config: TrainingConfig) -> Any:
 
     rate, clip = config.learning_rate, config.clip_norm or None
     if config.optimizer == "muon":
-        # The compact network scales its output down itself.
-        tail_ratio = 1.0 if config.network == "compact" else _TAIL_RATIO
+        tail_ratio = config.spec.kind.tail_rate
         return Muon(rate, body_ratio=config.body_ratio, tail_ratio=tail_ratio)
     if config.optimizer == "adamw":
         return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, clipnorm=clip)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import pkgutil
 import re
@@ -48,7 +49,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "folder_of_arrays.py").write_text(recipe())
     monkeypatch.syspath_prepend(tmp_path)
     entry = EntryPoint("arrays", "folder_of_arrays:OPENER", openers.GROUP)
-    monkeypatch.setattr(openers, "entry_points", lambda group: [entry])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry])
     openers._others.cache_clear()
     yield tmp_path
     openers._others.cache_clear()

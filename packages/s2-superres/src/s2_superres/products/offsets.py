@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from s2_superres.bands import B8A, B11, B12, Band
 from s2_superres.errors import ProductError
 from s2_superres.raster.grid import Area
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from s2_superres.products.reading import Reader
 
 #: With the 1000 in place, hardly any pixel lies below this, noise and Sen2Cor's clipping included.
@@ -96,6 +95,8 @@ def decide(
 
 def _ask(pixels: Callable[[], Reader]) -> tuple[float | None, str]:
     """Return the offset that the pixels show, None if they show neither, and what was seen."""
+    import numpy as np
+
     with pixels() as reader:
         values = {band: _sample(reader, band) for band in DARK}
     if any(dn.size < _SIDE for dn in values.values()):
@@ -113,6 +114,8 @@ def _ask(pixels: Callable[[], Reader]) -> tuple[float | None, str]:
 
 def _sample(reader: Reader, band: Band) -> NDArray[Any]:
     """Return the valid pixels of some windows spread over a band."""
+    import numpy as np
+
     ratio = band.resolution // 10
     rows, cols = (size // ratio for size in reader.size)
     side = min(_SIDE, rows, cols)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +97,8 @@ def _own() -> dict[str, Opener]:
 @cache
 def _others() -> dict[str, Opener]:
     """Those of other packages; looked up only where our own do not serve."""
+    from importlib.metadata import entry_points
+
     found = [entry.load() for entry in entry_points(group=GROUP)]
     return {opener.name: opener for opener in found}
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import DTypeLike
+from typing import TYPE_CHECKING, Any, Literal
 
 from s2_superres.bands import BANDS, BY_RESOLUTION, Band
 from s2_superres.errors import ProductError
 from s2_superres.raster.grid import Grid
-from s2_superres.raster.radiometry import Radiometry
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from s2_superres.raster.radiometry import Radiometry
 
 Level = Literal["L1C", "L2A"]
 
@@ -114,8 +115,12 @@ class Product:
         made = [band.name for band in BANDS if band.resolution in there and band.resolution > 10]
         return f"what there is serves --bands {','.join(made)}"
 
-    def radiometry(self, dtype: DTypeLike = np.uint16) -> Radiometry:
+    def radiometry(self, dtype: DTypeLike = "uint16") -> Radiometry:
         """Return how its digital numbers are to be read, and written as a dtype."""
+        import numpy as np
+
+        from s2_superres.raster.radiometry import Radiometry
+
         offsets = {
             resolution: tuple(self.offsets[band.name] for band in bands)
             for resolution, bands in BY_RESOLUTION.items()

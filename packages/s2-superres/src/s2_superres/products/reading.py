@@ -13,16 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from s2_superres.bands import BANDS, Band
 from s2_superres.errors import AreaError, ProductError
 from s2_superres.files.gdal import check_jpeg2000, complaints
-from s2_superres.products.clouds import classified_clouds
 from s2_superres.products.remote import network_options
 from s2_superres.raster.grid import PIXEL, Area, Grid
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from s2_superres.products.product import Product
@@ -106,6 +104,8 @@ class Reader:
         ProductError
             If a file cannot be decoded.
         """
+        import numpy as np
+
         ratio = bands[0].resolution // PIXEL
         whole = Area(0, 0, self.size[0] // ratio, self.size[1] // ratio)
         if not whole.contains(area):
@@ -191,6 +191,8 @@ class RasterReader(Reader):
 
     def cloud_mask(self, area: Area, resolution: int) -> NDArray[np.bool_]:
         """See `Reader`."""
+        from s2_superres.products.clouds import classified_clouds
+
         self.require_clouds()
         mask = classified_clouds(self.product, resolution)
         return mask[area.row : area.row_stop, area.col : area.col_stop]

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,9 +45,11 @@ def resolve(href: str, base: str | None) -> str:
     if is_url(href) or href.startswith("/vsi") or not base:
         return href
     if is_url(base):
+        from urllib.parse import urljoin
+
         scheme, _, rest = base.partition("://")
         # The standard library joins the schemes that it knows.
-        joined = urllib.parse.urljoin(f"https://{rest}", href)
+        joined = urljoin(f"https://{rest}", href)
         return f"{scheme}://{joined.removeprefix('https://')}"
     return str(Path(base).parent.joinpath(href))
 
@@ -92,13 +91,17 @@ def fetch(href: str, sign: Callable[[str], str] | None = None) -> bytes:
             raise ProductError(f"{href}: cannot be read ({error.strerror})") from None
     if not href.startswith(("http://", "https://")):
         raise ProductError(f"{href}: only http:// and https:// are fetched")
+    # Not at the top: most runs are of products on disk.
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
     url = sign(href) if sign is not None else href
     for attempt in range(_TRIES):
         try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:
+            with urlopen(url, timeout=_TIMEOUT) as answer:
                 data: bytes = answer.read(_LARGEST)
                 return data
-        except urllib.error.HTTPError as error:
+        except HTTPError as error:
             reason = f"HTTP {error.code} {error.reason}"
             if error.code not in (408, 429) and error.code < 500:
                 break

@@ -12,20 +12,20 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from s2_superres.bands import BANDS, Band, central_wavelengths
 from s2_superres.errors import InstallationError, ProductError
 from s2_superres.products import metadata
-from s2_superres.products.clouds import SCL_CLOUDS, resample
 from s2_superres.products.openers import Opener, Request
 from s2_superres.products.product import Level, Product
 from s2_superres.products.reading import Reader
 from s2_superres.products.remote import is_url
 from s2_superres.raster.grid import Area, Grid
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _ROOTS = (".zmetadata", ".zgroup", "zarr.json")
 _REFLECTANCE = "measurements/reflectance"
@@ -172,7 +172,7 @@ def _offsets(
             sources.add("reflectance is stored; its digital numbers as the baseline's")
             continue
         scale = float(attributes.get("scale_factor", 0))
-        if array.dtype != np.uint16 or abs(scale * 10000 - 1) > 1e-6:
+        if array.dtype != "uint16" or abs(scale * 10000 - 1) > 1e-6:
             raise ProductError(
                 f"{path}: {name} is {array.dtype} with the scale {scale:g}; only uint16 with "
                 "0.0001 is supported, or reflectance as floats"
@@ -258,6 +258,8 @@ class EopfReader(Reader):
             raise ProductError(f"{self.product.path}: has no {name}; open it again") from None
 
     def _read(self, array: Any, area: Area) -> NDArray[Any]:
+        import numpy as np
+
         try:
             return np.asarray(array[area.row : area.row_stop, area.col : area.col_stop])
         except Exception as error:  # Codecs and file systems raise whatever their libraries do.
@@ -268,6 +270,8 @@ class EopfReader(Reader):
             ) from None
 
     def _read_band(self, band: Band, area: Area, out: NDArray[np.uint16]) -> None:
+        import numpy as np
+
         values = self._read(self._arrays[band], area)
         if values.dtype.kind != "f":
             out[:] = values
@@ -284,6 +288,10 @@ class EopfReader(Reader):
 
     def cloud_mask(self, area: Area, resolution: int) -> NDArray[np.bool_]:
         """See `Reader`."""
+        import numpy as np
+
+        from s2_superres.products.clouds import SCL_CLOUDS, resample
+
         self.require_clouds()
         array = self._array(self.product.clouds)
         classes = self._read(array, Area(0, 0, *array.shape))

@@ -10,14 +10,11 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from s2_superres.bands import Band
 from s2_superres.errors import ProductError
-from s2_superres.products import clouds, granules, images, layout, metadata
+from s2_superres.products import granules, images, layout, metadata
 from s2_superres.products.containers import Container
 from s2_superres.products.granules import Granule
 from s2_superres.products.metadata import Document
@@ -25,6 +22,10 @@ from s2_superres.products.openers import Opener, Request
 from s2_superres.products.product import Product
 from s2_superres.products.reading import RasterReader, raster_grid
 from s2_superres.raster.grid import UNIT, Area, Grid
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def _open_one(source: Any, request: Request) -> Product:
@@ -46,11 +47,15 @@ class SafeReader(RasterReader):
 
     def cloud_mask(self, area: Area, resolution: int) -> NDArray[np.bool_]:
         """See `Reader`."""
+        from s2_superres.products import clouds
+
         mask = clouds.cloud_mask(self.product, resolution)
         return mask[area.row : area.row_stop, area.col : area.col_stop]
 
     def require_clouds(self) -> None:
         """See `Reader`."""
+        from s2_superres.products import clouds
+
         clouds.find_mask(self.product)
 
 

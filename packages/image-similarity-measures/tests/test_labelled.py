@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import image_similarity_measures as ism
-from image_similarity_measures.engine import strips
+from image_similarity_measures.engine import parts, strips
+from image_similarity_measures.engine.plan import Request
+from image_similarity_measures.engine.tiles import Span
 from image_similarity_measures.labelled.pair import LabelledPair
 
 xarray = pytest.importorskip("xarray")
@@ -232,6 +235,90 @@ def test_dask_is_computed_strip_by_strip_and_each_chunk_once(monkeypatch):
     first, known = steps[0]
     assert first < 200
     assert known <= 6
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A cluster of two processes."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.mark.usefixtures("client")
+class TestCluster:
+    """Workers gather what they have, and the scores are those of the whole."""
+
+    def test_scores_are_those_of_the_whole(self, make_pair):
+        org, pred = make_pair(300, 90, 3)
+        org[5:9, 7, 1] = 0
+        pair = [labelled(image).chunk(y=size, x=50) for image, size in ((org, 100), (pred, 70))]
+        for array in pair:
+            array.encoding["_FillValue"] = 0
+        assert LabelledPair(*pair).spread
+        seen = []
+        names = ["rmse", "sam", "ssim", "uiq", "fsim", "issm", "scc"]
+        report = ism.compare(*pair, metrics=names, progress=lambda *done: seen.append(done))
+        expected = ism.compare(org, pred, metrics=names, nodata=0)
+        assert report.metrics == pytest.approx(expected.metrics, rel=1e-7)
+        assert report.notes == expected.notes
+        assert report.valid_share == expected.valid_share
+        assert seen == [(300, 300)]
+
+    def test_pixels_stay_where_they_are(self, make_pair):
+        """What comes back are sums, not blocks; and maps, which need the rows here, still work."""
+        org, pred = make_pair(256, 90, 2)
+        pair = [labelled(image, bands=["a", "b"]).chunk(y=64) for image in (org, pred)]
+        source = LabelledPair(*pair)
+        source.read = None
+        assert ism.score(source, "rmse")["rmse"].value == ism.rmse(org, pred)
+        _, local = ism.ssim(*pair, full=True)
+        np.testing.assert_array_equal(local, ism.ssim(org, pred, full=True)[1])
+
+    def test_errors_come_back_as_they_are(self):
+        array = pytest.importorskip("dask.array")
+
+        def broken(block):
+            raise OSError("the disk is gone")
+
+        lazy = array.zeros((200, 50, 2), chunks=(50, 50, 2)).map_blocks(broken, dtype=float)
+        image = xarray.DataArray(lazy, dims=("y", "x", "band"))
+        with pytest.raises(OSError, match="the disk is gone"):
+            ism.rmse(image, image)
+
+    def test_a_worker_that_dies_in_the_middle_loses_nothing(self, make_pair, tmp_path: Path):
+        array = pytest.importorskip("dask.array")
+        org, pred = make_pair(256, 90, 2)
+        mark = tmp_path / "died"
+
+        def once(block):
+            if not mark.exists():
+                mark.touch()
+                os._exit(1)
+            return block
+
+        lazy = array.from_array(org, chunks=(64, 90, 2)).map_blocks(once, meta=org[:0])
+        first = xarray.DataArray(lazy, dims=("y", "x", "band"))
+        second = xarray.DataArray(array.from_array(pred), dims=("y", "x", "band"))
+        report = ism.compare(first, second, metrics=["rmse", "uiq"])
+        assert mark.exists()
+        assert report.metrics == pytest.approx(
+            {"rmse": ism.rmse(org, pred), "uiq": ism.uiq(org, pred)}, rel=1e-9
+        )
+
+
+def test_another_version_on_a_worker_is_refused_by_name(make_pair):
+    org, pred = make_pair(20, 20, 2)
+    facts = parts.Facts(org.shape, org.dtype, (org.dtype,))
+    block = ism.ArrayPair(org, pred).read(slice(0, 20), slice(0, 20))
+    request = Request({"rmse": ism.METRICS["rmse"]}, {"rmse": ism.Options().of("rmse")})
+    with pytest.raises(ism.ImageSimilarityError, match=r"a worker has .* and the caller 0\.0"):
+        parts._gathered(facts, request, block, 0, Span(0, 20), "0.0")
 
 
 def test_a_file_and_what_xarray_makes_of_it_score_alike(tmp_path: Path, images):

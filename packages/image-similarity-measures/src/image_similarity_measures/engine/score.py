@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from image_similarity_measures.arrays import BLOCK_BYTES, PairSource
 from image_similarity_measures.checks import Array
 
 from . import strips
+from .parts import SpreadSource, gather_in_parts
 from .plan import BandSink, Plan, Request
 
 # Below this many samples threads cost more than they bring.
@@ -128,6 +129,12 @@ def score_pair(
     """
     plan = Plan(source, request, sinks or {})
     rows = source.shape[0]
+    if not sinks and getattr(source, "spread", False):
+        # Dask's workers have the pixels; maps would have to come here row by row.
+        gather_in_parts(cast(SpreadSource, source), request, plan)
+        if progress is not None:
+            progress(rows, rows)
+        return scores_of(plan)
     # glibc hands blocks larger than any it has freed straight back to the system. Having freed
     # this one, it keeps the tiles' memory, which halves the time of all that follows.
     np.empty(strips.STRIP_SAMPLES * 8, np.uint8)

@@ -36,7 +36,7 @@ def strips(
 
     def read(span: slice) -> Block:
         block = source.read(span, every_col)
-        return Block(_interleaved(block.org), _interleaved(block.pred), block.valid)
+        return Block(interleaved(block.org), interleaved(block.pred), block.valid)
 
     def blocks() -> Iterator[Block]:
         if len(spans) == 1 or isinstance(source, ArrayPair):
@@ -70,7 +70,7 @@ def strips(
             done = strip.stop
 
 
-def _interleaved(image: Array) -> Array:
+def interleaved(image: Array) -> Array:
     """Put a pixel's bands next to each other, as every step after this wants them.
 
     Files come band by band, and each of those steps would copy its tile.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from image_similarity_measures.arrays import ArrayPair, Block, both, valid_pixels
-from image_similarity_measures.checks import Array, Mask, as_mask, as_number
+from image_similarity_measures.checks import Mask, as_mask, as_number
 from image_similarity_measures.errors import GridMismatchError, InputError, ShapeMismatchError
 
 from .image import TOLERANCE, Labelled, band_axis, is_labelled, spatial
@@ -77,7 +77,8 @@ class LabelledPair:
         self.dtype: np.dtype[Any] = np.result_type(*self.dtypes).newbyteorder("=")
         self.block_rows = max(_chunk_rows(image.array) for image in (self._org, self._pred))
         self._mask = None if mask is None else as_mask(mask, (rows, cols))
-        self._nodata: float | None = None if nodata is None else as_number(nodata, "nodata")
+        own = self._org.nodata, self._pred.nodata
+        self._nodata = own if nodata is None else ((as_number(nodata, "nodata"),) * count,) * 2
 
     @property
     def crs(self) -> str | None:
@@ -91,23 +92,56 @@ class LabelledPair:
 
     def read(self, rows: slice, cols: slice) -> Block:
         """Return the rectangle, computed if need be."""
-        org, pred = _computed(
-            image.array.isel({image.array.dims[0]: rows, image.array.dims[1]: cols})
-            for image in (self._org, self._pred)
-        )
-        valid = None if self._mask is None else self._mask[rows, cols]
-        for block, image in ((org, self._org), (pred, self._pred)):
-            valid = both(valid, self._valid(block, image))
-        return Block(org.astype(self.dtype, copy=False), pred.astype(self.dtype, copy=False), valid)
+        org, pred = _computed(part.data for part in self._cut(rows, cols))
+        mask = None if self._mask is None else self._mask[rows, cols]
+        return _block(org, pred, mask, self._nodata, self.dtype)
 
-    def _valid(self, block: Array, image: Labelled) -> Mask | None:
-        if self._nodata is not None or len(set(image.nodata)) == 1:
-            only = image.nodata[0] if self._nodata is None else self._nodata
-            return valid_pixels(block, only)
-        valid: Mask | None = None
-        for index, nodata in enumerate(image.nodata):
-            valid = both(valid, valid_pixels(block[:, :, index : index + 1], nodata))
-        return valid
+    @property
+    def spread(self) -> bool:
+        """Whether both images are Dask's and a cluster computes them."""
+        if not all(hasattr(image.array.data, "dask") for image in (self._org, self._pred)):
+            return False
+        from dask.base import get_scheduler
+
+        scheduler = get_scheduler()  # type: ignore[no-untyped-call]
+        return type(getattr(scheduler, "__self__", None)).__module__.startswith("distributed")
+
+    def rows_of_chunks(self) -> list[int]:
+        """The rows at which chunks begin in the first image, and the number of rows."""
+        return [0, *np.cumsum(self._org.array.chunks[0]).tolist()]
+
+    def later(self, rows: slice) -> Any:
+        """The full width of these rows as a `Block` of Dask's, not computed yet."""
+        from dask.delayed import delayed
+
+        org, pred = (part.data for part in self._cut(rows, slice(0, self.shape[1])))
+        mask = None if self._mask is None else self._mask[rows]
+        block = delayed(_block, pure=False)
+        return block(org, pred, mask, self._nodata, self.dtype)
+
+    def _cut(self, rows: slice, cols: slice) -> list[Any]:
+        images = self._org.array, self._pred.array
+        return [image.isel({image.dims[0]: rows, image.dims[1]: cols}) for image in images]
+
+
+def _block(
+    org: Any,
+    pred: Any,
+    mask: Mask | None,
+    nodata: tuple[tuple[float | None, ...], tuple[float | None, ...]],
+    dtype: np.dtype[Any],
+) -> Block:
+    """The pixels of both images, and which of them count."""
+    images = np.asarray(org), np.asarray(pred)
+    valid = mask
+    for image, values in zip(images, nodata, strict=True):
+        if len(set(values)) == 1:
+            valid = both(valid, valid_pixels(image, values[0]))
+            continue
+        for index, value in enumerate(values):
+            valid = both(valid, valid_pixels(image[:, :, index : index + 1], value))
+    first, second = (image.astype(dtype, copy=False) for image in images)
+    return Block(first, second, valid)
 
 
 def _same_bands(org: Labelled, pred: Labelled) -> None:
@@ -165,14 +199,14 @@ def _chunk_rows(array: Any) -> int:
     return max(chunks[0]) if chunks else 1
 
 
-def _computed(arrays: Any) -> list[Array]:
+def _computed(images: Iterable[Any]) -> list[Any]:
     """The values; Dask's are computed together, so that what both need is done once."""
-    parts = [array.data for array in arrays]
+    parts = list(images)
     if all(hasattr(part, "dask") for part in parts):
         from dask.base import compute
 
         parts = list(compute(*parts))  # type: ignore[no-untyped-call]
-    return [np.asarray(part) for part in parts]
+    return parts
 
 
 def pair_of(

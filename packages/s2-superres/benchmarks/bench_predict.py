@@ -120,7 +120,9 @@ def product(source: str, precision: str, network: str) -> None:
     import statistics
 
     from s2_superres.inference import blocks
-    from s2_superres.inference.predict import Options, peak_memory, predict
+    from s2_superres.inference.cost import peak_memory
+    from s2_superres.inference.plan import Options
+    from s2_superres.inference.predict import predict
     from s2_superres.raster.grid import Grid
     from s2_superres.testing.products import ProductSpec, landscape, write_product
 
@@ -166,7 +168,7 @@ def product(source: str, precision: str, network: str) -> None:
 
 def report(run: Any, side: int) -> None:
     """Time a second run; the first one compiles."""
-    from s2_superres.inference.predict import peak_memory
+    from s2_superres.inference.cost import peak_memory
 
     run()
     wall, cpu = time.perf_counter(), time.process_time()

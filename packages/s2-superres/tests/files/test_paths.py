@@ -11,7 +11,9 @@ import pytest
 from s2_superres.errors import OutputError, S2SuperresError
 from s2_superres.files.kinds import PNG, REPORT, SCORES, TIFF, Kind
 from s2_superres.files.paths import check_output
-from s2_superres.inference.predict import Options, check_paths, predict, prepare
+from s2_superres.inference.outputs import check_paths
+from s2_superres.inference.plan import Options, prepare
+from s2_superres.inference.predict import predict
 from s2_superres.patches.cutting import CutOptions, cut_patches
 from s2_superres.patches.patchset import PatchSettings
 from s2_superres.products.sample import copy_sample

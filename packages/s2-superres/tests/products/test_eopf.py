@@ -14,7 +14,8 @@ import pytest
 from s2_superres import open_product
 from s2_superres.bands import BANDS, BY_RESOLUTION
 from s2_superres.errors import InstallationError, ProductError
-from s2_superres.inference.predict import Options, predict
+from s2_superres.inference.plan import Options
+from s2_superres.inference.predict import predict
 from s2_superres.products.openers import open_granules, open_reader
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import Area, Grid

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from s2_superres.bands import BANDS, BY_RESOLUTION
 from s2_superres.errors import ProductError
-from s2_superres.inference.predict import Options, predict
+from s2_superres.inference.plan import Options
+from s2_superres.inference.predict import predict
 from s2_superres.patches.scenes import open_scenes
 from s2_superres.products import formats, openers
 from s2_superres.products.openers import find_opener, open_product, open_reader

@@ -16,7 +16,8 @@ import pytest
 from s2_superres import open_product, superresolve
 from s2_superres.bands import BANDS, BY_RESOLUTION, Band
 from s2_superres.errors import InputError, ProductError
-from s2_superres.inference.predict import Options, predict
+from s2_superres.inference.plan import Options
+from s2_superres.inference.predict import predict
 from s2_superres.patches.scenes import open_scenes
 from s2_superres.products import remote
 from s2_superres.products.openers import open_reader

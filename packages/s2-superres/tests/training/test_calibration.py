@@ -225,7 +225,8 @@ def test_a_file_holds_the_error_bars_of_its_bands(calibrated: Path, tmp_path: Pa
     """As on arrays, rounded up, without the bands' offset, and 0 where there is no data."""
     import rasterio
 
-    from s2_superres.inference.predict import Options, predict
+    from s2_superres.inference.plan import Options
+    from s2_superres.inference.predict import predict
     from s2_superres.raster.grid import Grid
     from s2_superres.testing.products import ProductSpec, write_product
 

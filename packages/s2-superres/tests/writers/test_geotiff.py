@@ -24,7 +24,9 @@ from s2_superres.files.kinds import TIFF
 from s2_superres.files.paths import check_output, protect_inputs
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.raster.windows import plan
-from s2_superres.writers.geotiff import Layer, RasterSpec, RasterWriter, parse_options
+from s2_superres.writers.formats import formats
+from s2_superres.writers.geotiff import COG
+from s2_superres.writers.spec import Layer, RasterSpec, parse_options, written
 
 GRID = Grid("EPSG:32633", 300060.0, 6199980.0, 1230, 1290)
 LAYERS = (Layer("B05", 704.1, 1e-4, -0.1), Layer("B06", 740.5, 1e-4, -0.1), Layer("B12"))
@@ -43,13 +45,14 @@ def image(seed: int = 0) -> np.ndarray:
 
 def write(path: Path, values: np.ndarray, **changes: object) -> None:
     """Write the windows of a plan in random order."""
+    kind = formats()[str(changes.pop("format", "cog"))]
     spec = RasterSpec(GRID, LAYERS, **{"dtype": values.dtype.name, **changes})  # type: ignore[arg-type]
     windows = [window.core for window in plan(AREA, 500, 18)]
     random.Random(1).shuffle(windows)
-    with RasterWriter(path, spec) as writer:
+    with written(kind.open(path, spec)) as writer:
         for core in windows:
             part = values[:, core.row : core.row_stop, core.col : core.col_stop]
-            writer.write(core.row, core.col, part)
+            writer.write(core, part)
 
 
 def nothing_left(folder: Path, *expected: str) -> None:
@@ -109,12 +112,29 @@ def test_overviews_average_what_has_data(tmp_path: Path, format: str) -> None:
     assert got[49, 99] == 1000
 
 
+@pytest.mark.parametrize("format", ["cog", "gtiff"])
+def test_no_overview_is_the_mean_of_saturated_pixels(tmp_path: Path, format: str) -> None:
+    """Nobody knows how bright they were: the others' mean, or saturated where there are none."""
+    values = np.full((3, *AREA.shape), 2000, np.uint16)
+    values[:, 600:604, 600:604] = 65535
+    values[:, 700, 700] = 65535
+    values[1] = 3000
+    write(tmp_path / "out.tif", values, format=format, saturated=65535)
+    found = []
+    for level in range(2):
+        with rasterio.open(tmp_path / "out.tif", overview_level=level) as dataset:
+            overview = dataset.read()
+        assert set(np.unique(overview[0])) == {2000, 65535} and (overview[1] == 3000).all()
+        found.append(np.argwhere(overview[0] == 65535).tolist())
+    assert found == [[[300, 300], [300, 301], [301, 300], [301, 301]], [[150, 150]]]
+
+
 def test_floats_and_nan(tmp_path: Path) -> None:
     """Float output with NaN as no data keeps both; what was never written has no data."""
     values = image().astype(np.float32) / 3
     spec = RasterSpec(GRID, LAYERS, dtype="float32", nodata=float("nan"))
-    with RasterWriter(tmp_path / "out.tif", spec) as writer:
-        writer.write(0, 0, values[:, :600])
+    with written(COG.open(tmp_path / "out.tif", spec)) as writer:
+        writer.write(Area(0, 0, 600, 1290), values[:, :600])
     with rasterio.open(tmp_path / "out.tif") as dataset:
         np.testing.assert_array_equal(dataset.read(window=Window(0, 0, 1290, 600)), values[:, :600])
         assert np.isnan(dataset.nodata) and np.isnan(dataset.read(1)[900:]).all()
@@ -123,16 +143,16 @@ def test_floats_and_nan(tmp_path: Path) -> None:
 def test_smallest_output(tmp_path: Path) -> None:
     """One 60 m pixel is a valid COG too."""
     spec = RasterSpec(Grid("EPSG:32633", 0.0, 60.0, 6, 6), LAYERS)
-    with RasterWriter(tmp_path / "out.tif", spec) as writer:
-        writer.write(0, 0, np.full((3, 6, 6), 7, np.uint16))
+    with written(COG.open(tmp_path / "out.tif", spec)) as writer:
+        writer.write(Area(0, 0, 6, 6), np.full((3, 6, 6), 7, np.uint16))
     assert cog_validate(tmp_path / "out.tif", quiet=True)[0]
 
 
 @pytest.mark.parametrize("format", ["cog", "gtiff"])
 def test_a_whole_tile_passes_the_rehearsal(tmp_path: Path, format: str) -> None:
     """What is tried out on a few pixels is fit for them, however large the output."""
-    spec = RasterSpec(Grid("EPSG:32633", 3e5, 62e5, 10980, 10980), LAYERS, format=format)  # type: ignore[arg-type]
-    RasterWriter(tmp_path / "out.tif", spec).discard()
+    spec = RasterSpec(Grid("EPSG:32633", 3e5, 62e5, 10980, 10980), LAYERS)
+    formats()[format].open(tmp_path / "out.tif", spec).discard()
     nothing_left(tmp_path)
 
 
@@ -142,8 +162,8 @@ def test_failure_leaves_nothing(tmp_path: Path) -> None:
 
     def fail_midway() -> None:
         spec = RasterSpec(GRID, LAYERS, overwrite=True)
-        with RasterWriter(tmp_path / "out.tif", spec) as writer:
-            writer.write(0, 0, image()[:, :6])
+        with written(COG.open(tmp_path / "out.tif", spec)) as writer:
+            writer.write(Area(0, 0, 6, 1290), image()[:, :6])
             raise RuntimeError("the network failed")
 
     with pytest.raises(RuntimeError, match="network"):
@@ -180,7 +200,7 @@ def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
 def test_folder_that_refuses(tmp_path: Path) -> None:
     """What only the attempt shows is one line too, even for an administrator."""
     with pytest.raises(OutputError, match=r"out\.tif: .*cannot be written"):
-        RasterWriter(Path("/proc/self/out.tif"), RasterSpec(GRID, LAYERS))
+        COG.open(Path("/proc/self/out.tif"), RasterSpec(GRID, LAYERS))
 
 
 @pytest.mark.parametrize(
@@ -202,9 +222,9 @@ def test_bad_options_are_found_before_the_work(
     tmp_path: Path, format: str, options: Mapping[str, str], said: str
 ) -> None:
     """A misspelt --co, or one that loses the values, is told at once and not after hours."""
-    spec = RasterSpec(GRID, LAYERS, format=format, options=options)  # type: ignore[arg-type]
+    spec = RasterSpec(GRID, LAYERS, options=options)
     with pytest.raises(OutputError, match=said):
-        RasterWriter(tmp_path / "out.tif", spec)
+        formats()[format].open(tmp_path / "out.tif", spec)
     nothing_left(tmp_path)
 
 
@@ -251,10 +271,10 @@ def test_a_link_to_itself_is_one_line(tmp_path: Path) -> None:
 def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     """The check is repeated at the end."""
     path = tmp_path / "out.tif"
-    writer = RasterWriter(path, RasterSpec(GRID, LAYERS))
+    writer = COG.open(path, RasterSpec(GRID, LAYERS))
     path.write_bytes(OLD)
     with pytest.raises(OutputError, match="exists already"):
-        writer.finish()
+        writer.commit()
     assert path.read_bytes() == OLD
     nothing_left(tmp_path, "out.tif")
 
@@ -281,9 +301,9 @@ def test_window_that_does_not_fit(
     """Wrong bands, dtype or place are refused: nothing is cast or cut silently."""
     with (
         pytest.raises(InputError, match="does not fit"),
-        RasterWriter(tmp_path / "out.tif", RasterSpec(GRID, LAYERS)) as writer,
+        written(COG.open(tmp_path / "out.tif", RasterSpec(GRID, LAYERS))) as writer,
     ):
-        writer.write(row, col, np.zeros(shape, dtype))
+        writer.write(Area(row, col, *shape[1:]), np.zeros(shape, dtype))
     nothing_left(tmp_path)
 
 
@@ -291,18 +311,19 @@ SCRIPT = """
 import signal, sys, time
 import numpy as np
 from s2_superres.cli import app as cli
-from s2_superres.writers import geotiff as writing
-from s2_superres.raster.grid import Grid
+from s2_superres.writers.geotiff import COG
+from s2_superres.writers.spec import Layer, RasterSpec, written
+from s2_superres.raster.grid import Area, Grid
 
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, cli._stop)
-spec = writing.RasterSpec(
-    Grid("EPSG:32633", 0.0, 0.0, 3000, 3000), [writing.Layer("a")] * 8, options={options}
+spec = RasterSpec(
+    Grid("EPSG:32633", 0.0, 0.0, 3000, 3000), [Layer("a")] * 8, options={options}
 )
 rows = np.random.default_rng(0).integers(1, 60000, (8, 300, 3000)).astype("uint16")
-with writing.RasterWriter(sys.argv[1], spec) as writer:
+with written(COG.open(sys.argv[1], spec)) as writer:
     for row in range(0, 3000, 300):
-        writer.write(row, 0, rows)
+        writer.write(Area(row, 0, 300, 3000), rows)
         if {when!r} == "writing" and row == 900:
             print("now", flush=True)
             time.sleep(60)
@@ -333,17 +354,18 @@ def test_signal_leaves_nothing(tmp_path: Path, number: signal.Signals, when: str
 FULL = """
 import resource, signal, sys
 import numpy as np
-from s2_superres.writers import geotiff as writing
+from s2_superres.writers.geotiff import COG
+from s2_superres.writers.spec import Layer, RasterSpec, written
 from s2_superres.errors import OutputError
-from s2_superres.raster.grid import Grid
+from s2_superres.raster.grid import Area, Grid
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-spec = writing.RasterSpec(Grid("EPSG:32633", 0.0, 0.0, 1200, 1200), [writing.Layer("a")] * 2)
+spec = RasterSpec(Grid("EPSG:32633", 0.0, 0.0, 1200, 1200), [Layer("a")] * 2)
 rows = np.random.default_rng(0).integers(1, 60000, (2, 1200, 1200)).astype("uint16")
 try:
-    with writing.RasterWriter(sys.argv[1], spec) as writer:
-        writer.write(0, 0, rows)
+    with written(COG.open(sys.argv[1], spec)) as writer:
+        writer.write(Area(0, 0, 1200, 1200), rows)
 except OutputError as error:
     print(error)
 """
@@ -366,12 +388,13 @@ def test_full_disk_in_the_middle(tmp_path: Path, limit: int) -> None:
 KILLED = """
 import os, signal, sys
 import numpy as np
-from s2_superres.writers import geotiff as writing
-from s2_superres.raster.grid import Grid
+from s2_superres.writers.geotiff import COG
+from s2_superres.writers.spec import Layer, RasterSpec, written
+from s2_superres.raster.grid import Area, Grid
 
-spec = writing.RasterSpec(Grid("EPSG:32633", 0.0, 0.0, 600, 600), [writing.Layer("a")])
-with writing.RasterWriter(sys.argv[1], spec) as writer:
-    writer.write(0, 0, np.ones((1, 600, 600), "uint16"))
+spec = RasterSpec(Grid("EPSG:32633", 0.0, 0.0, 600, 600), [Layer("a")])
+with written(COG.open(sys.argv[1], spec)) as writer:
+    writer.write(Area(0, 0, 600, 600), np.ones((1, 600, 600), "uint16"))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -383,14 +406,15 @@ def test_the_next_run_clears_up_after_one_that_was_killed(tmp_path: Path) -> Non
     subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False, timeout=60)
     (left,) = tmp_path.iterdir()
     spec = RasterSpec(GRID, LAYERS)
-    with RasterWriter(path, spec) as first:
-        first.write(0, 0, image()[:, :6])
+    with written(COG.open(path, spec)) as first:
+        first.write(Area(0, 0, 6, 1290), image()[:, :6])
         assert not left.exists()
         (busy,) = tmp_path.iterdir()
-        with RasterWriter(path, spec) as second:
-            second.write(0, 0, image()[:, :6])
-            assert busy.exists()
-        path.unlink()
+        with pytest.raises(OutputError, match=r"out\.tif: another run is writing it; wait"):
+            COG.open(path, spec)
+        # Another output of a like name is nobody else's business.
+        COG.open(tmp_path / "out.tif-2", spec).discard()
+        assert list(tmp_path.iterdir()) == [busy]
     nothing_left(tmp_path, "out.tif")
 
 
@@ -398,11 +422,11 @@ def test_a_disk_that_fills_up_is_told_before_the_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """In one line, before libtiff adds one of its own."""
-    writer = RasterWriter(tmp_path / "out.tif", RasterSpec(GRID, LAYERS))
+    writer = COG.open(tmp_path / "out.tif", RasterSpec(GRID, LAYERS))
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(OutputError, match=r"out\.tif: the disk is full; make room"):
-        writer.write(0, 0, image()[:, :6])
+        writer.write(Area(0, 0, 6, 1290), image()[:, :6])
     writer.discard()
     assert capfd.readouterr().err == ""
     nothing_left(tmp_path)

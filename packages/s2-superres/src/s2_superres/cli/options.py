@@ -7,7 +7,7 @@ or a format that is added there can be chosen here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,9 +42,9 @@ def network_names() -> tuple[str, ...]:
 
 def format_names() -> tuple[str, ...]:
     """Return the formats of an output."""
-    from s2_superres.writers.geotiff import Format
+    from s2_superres.writers.formats import formats
 
-    return get_args(Format)
+    return tuple(formats())
 
 
 def four_numbers(text: str) -> Bounds:

@@ -90,12 +90,13 @@ TileOption = Annotated[
     ),
 ]
 FormatOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--format",
         metavar="cog|gtiff",
         parser=one_of(format_names),
         help="Cloud-optimised or tiled GeoTIFF.",
+        show_default="by the output's ending, else cog",
     ),
 ]
 CreationOption = Annotated[
@@ -140,7 +141,7 @@ def predict(
     tile: TileOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
-    file_format: FormatOption = "cog",
+    file_format: FormatOption = None,
     co: CreationOption = None,
     quicklook: QuicklookOption = None,
     overwrite: OverwriteOption = False,
@@ -155,10 +156,14 @@ def predict(
         raise typer.BadParameter(f"--network {network} and --weights none: give one of them")
 
     from s2_superres.cli import summary as words
-    from s2_superres.inference import predict as prediction
-    from s2_superres.writers.geotiff import parse_options
+    from s2_superres.inference.cost import estimate
+    from s2_superres.inference.outputs import check_paths, rehearse
+    from s2_superres.inference.plan import Options, prepare
+    from s2_superres.inference.predict import predict as sharpen
+    from s2_superres.inference.quicklook import draw_quicklook
+    from s2_superres.writers.spec import parse_options
 
-    options = prediction.Options(
+    options = Options(
         bands=bands,
         include_10m=include_10m,
         with_error=with_error,
@@ -174,18 +179,18 @@ def predict(
         tile=tile,
         threads=threads,
         device=device,
-        format="cog" if file_format == "cog" else "gtiff",
+        format=file_format,
         creation_options=parse_options(co or []),
         overwrite=overwrite,
     )
-    run = prediction.prepare(product, options)
+    run = prepare(product, options)
     output = output or Path(f"{run.product.name}_10m.tif")
-    prediction.check_paths(run, output, quicklook)
+    check_paths(run, output, quicklook)
     if verify:
         check_files(run.product, quiet=quiet)
     if dry_run:
-        prediction.rehearse(run, output)
-        cost = prediction.estimate(run)
+        rehearse(run, output)
+        cost = estimate(run)
         typer.echo(
             json.dumps(words.plan_dict(run, cost)) if as_json else words.plan_text(run, cost)
         )
@@ -194,9 +199,9 @@ def predict(
         typer.echo(json.dumps(run.to_dict(), indent=2), err=True)
     with Display(quiet=quiet) as display:
         progress = WindowProgress(display, len(run.windows), run.area.rows * run.area.cols)
-        summary = prediction.predict(run, output, progress=progress)
+        summary = sharpen(run, output, progress=progress)
     if quicklook is not None:
-        prediction.draw_quicklook(run, summary, quicklook)
+        draw_quicklook(run, summary, quicklook)
     if as_json:
         typer.echo(json.dumps(summary.to_dict()))
     elif not quiet:

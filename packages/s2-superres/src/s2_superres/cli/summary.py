@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from s2_superres.cli.progress import duration
-from s2_superres.inference.predict import Estimate, Prepared, Summary
+from s2_superres.inference.cost import Estimate
+from s2_superres.inference.plan import Prepared
+from s2_superres.inference.results import Summary
 from s2_superres.networks.choice import NONE
 
 

@@ -2,7 +2,8 @@
 
 It goes away however the work ends, but for a process that is killed outright. The
 next run that writes the same output removes such a folder: a lock on a file in it,
-which ends with the process, tells whether anybody still works there.
+which ends with the process, tells whether anybody still works there. While somebody
+does, nobody else starts on that output.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from s2_superres.errors import OutputError
 from s2_superres.files.locks import lock
 
 #: The locked file. It gets this name once it is locked, so it is never seen unlocked early.
@@ -27,13 +29,23 @@ class ScratchFolder:
     Attributes
     ----------
     path : Path
+
+    Raises
+    ------
+    OutputError
+        If another run holds one for the same output.
     """
 
     def __init__(self, output: Path) -> None:
         prefix = f".{output.name[:80]}-"
-        _remove_abandoned(output.parent, prefix)
         self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=output.parent))
         self._lock = _hold(self.path)
+        # Looked for after our own lock is there: of two that start at once, one goes on.
+        if self._lock is not None and _others(output.parent, prefix, self.path):
+            self.remove()
+            raise OutputError(
+                f"{output}: another run is writing it; wait for it, or choose another name"
+            )
 
     def remove(self) -> None:
         """Remove it with all that is in it."""
@@ -61,11 +73,22 @@ def _hold(folder: Path) -> IO[bytes] | None:
     return file
 
 
-def _remove_abandoned(parent: Path, prefix: str) -> None:
-    """Remove folders of processes that are no more, and whatever is in them."""
+def _others(parent: Path, prefix: str, own: Path) -> bool:
+    """Tell of older folders in use; remove those of processes that are no more."""
     with suppress(OSError):
         for entry in os.scandir(parent):
-            if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
-                with suppress(OSError), (Path(entry.path) / _LOCK).open("r+b") as file:
-                    if lock(file.fileno()):
-                        shutil.rmtree(entry.path, ignore_errors=True)
+            folder = Path(entry.path)
+            alike = entry.name.startswith(prefix) and len(entry.name) == len(own.name)
+            if not alike or folder == own or not entry.is_dir(follow_symlinks=False):
+                continue
+            with suppress(OSError), (folder / _LOCK).open("r+b") as file:
+                if lock(file.fileno()):
+                    shutil.rmtree(folder, ignore_errors=True)
+                elif _age(folder) < _age(own):
+                    return True
+    return False
+
+
+def _age(folder: Path) -> tuple[int, str]:
+    """Return when a folder's lock was taken; the name, where clocks are coarse."""
+    return (folder / _LOCK).stat().st_mtime_ns, folder.name

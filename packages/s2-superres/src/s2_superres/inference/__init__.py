@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from s2_superres._lazy import offer
 
 if TYPE_CHECKING:
-    from s2_superres.inference.predict import Options, Summary
+    from s2_superres.inference.plan import Options
+    from s2_superres.inference.results import Summary
 
 __all__ = ["Options", "Summary"]
 
-__getattr__, __dir__ = offer(__name__, {"Options": "predict", "Summary": "predict"})
+__getattr__, __dir__ = offer(__name__, {"Options": "plan", "Summary": "results"})

@@ -15,7 +15,7 @@ from s2_superres.products.product import Product
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from s2_superres.inference.predict import Summary
+    from s2_superres.inference.results import Summary
     from s2_superres.networks.choice import WeightsFiles
 
 
@@ -147,7 +147,8 @@ def _to_file(
     output: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Summary:
-    from s2_superres.inference.predict import Options, predict
+    from s2_superres.inference.plan import Options
+    from s2_superres.inference.predict import predict
 
     if not isinstance(output, str | os.PathLike):
         raise InputError(f"{product}: say where to write, superresolve(product, output)")

@@ -14,6 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.bands import B02, B03, B04, B05, B8A, B12, BANDS, Band
+from s2_superres.files.atomic import whole_file
+from s2_superres.files.png import encode_png
+from s2_superres.inference.outputs import format_of
+from s2_superres.inference.plan import Prepared
+from s2_superres.inference.results import Summary
+from s2_superres.products.openers import open_reader
 from s2_superres.raster.grid import Area
 from s2_superres.raster.mosaic import repeat
 
@@ -91,14 +97,31 @@ def _stretched(image: NDArray[Any], reference: NDArray[Any], nodata: float) -> N
     return out
 
 
-def read_square(path: Path, square: Area, names: tuple[str, ...]) -> NDArray[np.uint16]:
-    """Read bands, by their descriptions, of a square of a GeoTIFF."""
-    import rasterio
-    from rasterio.windows import Window
+def draw_quicklook(run: Prepared, summary: Summary, path: str | Path) -> None:
+    """Draw before and after, from the product and the finished output, as a PNG.
 
-    with rasterio.open(path) as dataset:
-        indexes = [dataset.descriptions.index(name) + 1 for name in names]
-        values: NDArray[np.uint16] = dataset.read(
-            indexes, window=Window(square.col, square.row, square.cols, square.rows)
-        )
-    return values
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    square = choose_square(summary.best_core, run.area)
+    red_green_blue = false_colour(run.bands)
+    shown = {*TRUE_COLOUR, *red_green_blue}
+    with open_reader(run.product, shown) as reader:
+        measured: dict[Band, NDArray[np.uint16]] = {}
+        for resolution in sorted({band.resolution for band in shown}):
+            bands = reader.bands_at(resolution)
+            planes = reader.read(bands, square.at(resolution))
+            measured.update(zip(bands, planes, strict=True))
+    inside = Area(square.row - run.area.row, square.col - run.area.col, square.rows, square.cols)
+    image = compose(
+        np.stack([measured[band] for band in TRUE_COLOUR]),
+        [measured[band] for band in red_green_blue],
+        format_of(run, summary.output).read(
+            summary.output, inside, [band.name for band in red_green_blue]
+        ),
+        run.product.nodata,
+    )
+    with whole_file(Path(path)) as file:
+        file.write(encode_png(image))

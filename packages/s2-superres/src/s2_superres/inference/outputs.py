@@ -1,0 +1,133 @@
+"""What a run writes: checked, described, and put in the output's order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2_superres import __version__
+from s2_superres.bands import BY_RESOLUTION, Band
+from s2_superres.errors import OutputError
+from s2_superres.files.kinds import PNG
+from s2_superres.files.paths import check_output, is_product_folder, protect_inputs
+from s2_superres.inference import blocks
+from s2_superres.inference.plan import Prepared, error_name
+from s2_superres.networks.choice import NONE
+from s2_superres.products.product import Product
+from s2_superres.raster.grid import Area
+from s2_superres.writers.formats import choose_format
+from s2_superres.writers.spec import Format, Layer, RasterSpec, Writer
+
+
+def check_paths(run: Prepared, output: Path, quicklook: Path | None = None) -> None:
+    """Check that the outputs can be written, and are neither the input nor one another.
+
+    Raises
+    ------
+    OutputError
+        If one cannot, or is.
+    """
+    outputs = [output] if quicklook is None else [output, quicklook]
+    if output.suffix.lower() in (".zip", ".xml") or is_product_folder(output):
+        raise OutputError(
+            f"{output}: has the name of a product, and one output is of one product; "
+            "for several products give --out-dir DIR"
+        )
+    protect_inputs(outputs, [run.product.path, *run.product.files.values()])
+    nbytes = raster_spec(run).nbytes
+    format_of(run, output).check(output, overwrite=run.options.overwrite, nbytes=nbytes)
+    if quicklook is not None:
+        check_output(quicklook, PNG, overwrite=run.options.overwrite)
+
+
+def rehearse(run: Prepared, output: Path) -> None:
+    """Make a tiny output with the run's options and remove it.
+
+    Raises
+    ------
+    OutputError
+        If the format does not take the options.
+    """
+    open_output(run, output).discard()
+
+
+def format_of(run: Prepared, output: Path) -> Format:
+    """Return the format that an output is written in."""
+    return choose_format(run.options.format, output)
+
+
+def open_output(run: Prepared, output: Path) -> Writer:
+    """Start the output of a run."""
+    return format_of(run, output).open(output, raster_spec(run))
+
+
+def raster_spec(run: Prepared) -> RasterSpec:
+    """Describe the output of a run."""
+    return RasterSpec(
+        run.grid,
+        [_layer(run.product, band) for band in run.bands]
+        + [_error_layer(run.product, band) for band in run.with_errors],
+        nodata=run.product.nodata,
+        saturated=run.product.saturated,
+        tags=_tags(run),
+        window=(run.windows.core_rows, run.windows.core_cols),
+        options=run.options.creation_options,
+        overwrite=run.options.overwrite,
+        threads=run.options.threads or os.cpu_count() or 1,
+    )
+
+
+def _tags(run: Prepared) -> dict[str, str]:
+    """Say what the output was made of, and how."""
+    acquired = run.product.acquired
+    tags = {
+        "S2_SUPERRES_VERSION": __version__,
+        "PRODUCT_ID": run.product.name,
+        "PROCESSING_LEVEL": run.product.level,
+        "PROCESSING_BASELINE": run.product.baseline,
+        **({"ACQUIRED": f"{acquired:%Y-%m-%dT%H:%M:%SZ}"} if acquired else {}),
+        "PRECISION": run.job.precision,
+        "CONSISTENT": "yes" if run.options.consistent else "no",
+    }
+    for network in run.job.networks:
+        weights = network.load()
+        family = "" if weights.name == NONE else f"{weights.spec.family} "
+        tags[f"NETWORK_{network.resolution}M"] = f"{family}{weights.name}"
+        tags[f"WEIGHTS_SHA256_{network.resolution}M"] = weights.sha256
+    return tags
+
+
+def _layer(product: Product, band: Band) -> Layer:
+    """Describe an output band: reflectance = DN * scale + offset."""
+    quantification = product.quantification
+    return Layer(
+        band.name,
+        product.wavelengths[band.name],
+        scale=1 / quantification,
+        offset=product.offsets[band.name] / quantification,
+    )
+
+
+def _error_layer(product: Product, band: Band) -> Layer:
+    """Describe an error bar: in reflectance, DN * scale."""
+    return Layer(error_name(band), scale=1 / product.quantification)
+
+
+def place(run: Prepared, core: Area) -> Area:
+    """Return where a window lies in the output."""
+    return Area(core.row - run.area.row, core.col - run.area.col, core.rows, core.cols)
+
+
+def stack(run: Prepared, result: blocks.Result) -> NDArray[np.uint16]:
+    """Put a window's bands in the output's order."""
+    planes = []
+    for band in run.bands:
+        index = BY_RESOLUTION[band.resolution].index(band)
+        planes.append(result.bands[band.resolution][index])
+    for band in run.with_errors:
+        index = BY_RESOLUTION[band.resolution].index(band)
+        planes.append(result.errors[band.resolution][index])
+    return np.stack(planes)

@@ -1,0 +1,245 @@
+"""What is to be made of a product, and all that can be checked before the work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from s2_superres.bands import (
+    BANDS,
+    BANDS_10M,
+    BANDS_20M,
+    BANDS_60M,
+    BY_NAME,
+    BY_RESOLUTION,
+    INPUTS,
+    Band,
+    find_band,
+)
+from s2_superres.errors import InputError
+from s2_superres.files.gdal import check_proj
+from s2_superres.inference import blocks
+from s2_superres.networks.choice import WeightsFiles, choose_networks
+from s2_superres.networks.compute import Compute, resolve_precision, set_threads
+from s2_superres.products.area import find_area
+from s2_superres.products.openers import Source, open_product
+from s2_superres.products.product import Product
+from s2_superres.raster.grid import Area, Bounds, Grid
+from s2_superres.raster.windows import Plan, plan
+from s2_superres.writers.formats import formats
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to make of a product, and how.
+
+    Attributes
+    ----------
+    bands : sequence of str or str, optional
+        Bands of the output, also as ``"B05,B8A"``; all 20 m and 60 m bands by
+        default. Only the networks that they need are run.
+    include_10m : bool
+        Add the 10 m bands as they are.
+    with_error : bool
+        Add an error bar per sharpened band, ``B05_err90`` and so on.
+    bbox, bounds : tuple of float, optional
+        Left, bottom, right, top in degrees, or in the product's CRS.
+    aoi : path, optional
+        A vector file.
+    granule : str, optional
+        Tile, for products with several.
+    offset : float, optional
+        -1000 or 0: what to add to the digital numbers, where a catalogue contradicts itself.
+    network : str
+        ``"default"``, ``"compact"``, ``"dsen2"``, ``"vdsen2"`` or ``"none"``.
+    weights : path, sequence of paths or mapping of resolution to path, optional
+        Files to take instead of those that ship; ``"none"`` for the local
+        regression without weights.
+    consistent : bool
+        Whether the output, degraded, returns the measured bands.
+    precision : {"auto", "float32", "bfloat16"}
+    tile : int, optional
+        10 m pixels along the side of a window, with its halo.
+    threads : int, optional
+    device : str
+        ``auto``, ``cpu``, ``gpu`` or ``gpu:1``.
+    format : str, optional
+        Such as ``"cog"``, ``"gtiff"``; by the output's ending by default, and else a
+        cloud-optimised GeoTIFF.
+    creation_options : mapping of str to str
+        The format's, such as ``{"COMPRESS": "ZSTD"}``.
+    overwrite : bool
+    """
+
+    bands: Sequence[str] | str | None = None
+    include_10m: bool = False
+    with_error: bool = False
+    bbox: Bounds | None = None
+    bounds: Bounds | None = None
+    aoi: str | Path | None = None
+    granule: str | None = None
+    offset: float | None = None
+    network: str = "default"
+    weights: WeightsFiles | None = None
+    consistent: bool = True
+    precision: str = "auto"
+    tile: int | None = None
+    threads: int | None = None
+    device: str = "auto"
+    format: str | None = None
+    creation_options: Mapping[str, str] = field(default_factory=dict)
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format is not None and self.format not in formats():
+            raise InputError(f"format {self.format!r}: choose {' or '.join(formats())}")
+        Compute(self.precision, self.tile, self.threads, self.device)
+        for name in ("bbox", "bounds"):
+            box = getattr(self, name)
+            if box is not None and len(box) != 4:
+                raise InputError(f"{name} {box!r}: give left, bottom, right and top")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to start: everything checked, no pixel read.
+
+    Attributes
+    ----------
+    product : Product
+    bands : tuple of Band
+        Of the output, in order.
+    area : Area
+        In 10 m pixels of the product.
+    windows : Plan
+    job : Job
+    options : Options
+    """
+
+    product: Product
+    bands: tuple[Band, ...]
+    area: Area
+    windows: Plan
+    job: blocks.Job
+    options: Options
+
+    @property
+    def grid(self) -> Grid:
+        """The output's grid."""
+        return self.product.grid.crop(self.area)
+
+    @property
+    def sources(self) -> tuple[Band, ...]:
+        """The bands to read."""
+        return tuple(b for b in BANDS if b.resolution in self.job.resolutions)
+
+    @property
+    def with_errors(self) -> tuple[Band, ...]:
+        """The bands whose error bars follow them in the output."""
+        if not self.options.with_error:
+            return ()
+        return tuple(band for band in self.bands if band.resolution != 10)
+
+    @property
+    def names(self) -> list[str]:
+        """What is in the output, in order."""
+        return [b.name for b in self.bands] + [error_name(b) for b in self.with_errors]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what will be done as plain values that JSON can hold."""
+        return {
+            "product": self.product.name,
+            "level": self.product.level,
+            "baseline": self.product.baseline,
+            "crs": self.grid.crs,
+            "bounds": list(self.grid.bounds),
+            "rows": self.area.rows,
+            "cols": self.area.cols,
+            "bands": self.names,
+            "windows": len(self.windows),
+            "window_shape": list(self.windows.outer_shape),
+            "precision": self.job.precision,
+            "consistent": self.options.consistent,
+            "networks": [
+                {
+                    "resolution": network.resolution,
+                    "family": weights.spec.family,
+                    "weights": weights.name,
+                    "sha256": weights.sha256,
+                    "halo": weights.spec.halo,
+                }
+                for network in self.job.networks
+                for weights in [network.load()]
+            ],
+        }
+
+
+def error_name(band: Band) -> str:
+    """Return what a band's error bar is called."""
+    return f"{band.name}_err90"
+
+
+def prepare(product: Product | Source, options: Options | None = None) -> Prepared:
+    """Check everything that can be checked before the work starts.
+
+    Raises
+    ------
+    S2SuperresError
+        If the product, the area, the bands or the weights cannot be used.
+    """
+    options = options or Options()
+    check_proj()
+    if not isinstance(product, Product):
+        product = open_product(product, options.granule, offset=options.offset)
+    bands = choose_bands(product, options.bands, options.include_10m)
+    resolutions = tuple(r for r in (20, 60) if any(b.resolution == r for b in bands))
+    if not resolutions:
+        raise InputError("nothing to sharpen: --bands names only 10 m bands; add one of 20 or 60 m")
+    product.require(band for r in INPUTS[max(resolutions)] for band in BY_RESOLUTION[r])
+    area = find_area(product.grid, bbox=options.bbox, bounds=options.bounds, aoi=options.aoi)
+    set_threads(options.threads)
+    networks = choose_networks(
+        resolutions,
+        product.level,
+        network=options.network,
+        weights=options.weights,
+        consistent=options.consistent,
+    )
+    windows = plan(area, blocks.tile_for(networks, options.tile), blocks.widest(networks))
+    precision = resolve_precision(options.precision, options.device)
+    job = blocks.make_job(
+        networks, windows, product.radiometry(), precision, options.device, options.with_error
+    )
+    return Prepared(product, bands, area, windows, job, options)
+
+
+def choose_bands(
+    product: Product, names: Sequence[str] | str | None, include_10m: bool
+) -> tuple[Band, ...]:
+    """Return the bands of the output in ESA's order.
+
+    Raises
+    ------
+    InputError
+        If there is no such band.
+    """
+    if names is None:
+        wanted = {*BANDS_20M, *BANDS_60M}
+    else:
+        wanted = set()
+        if isinstance(names, str):
+            names = names.replace(",", " ").split()
+        if not names:
+            raise InputError(f"no bands are asked for; choose from {' '.join(BY_NAME)}")
+        for name in names:
+            try:
+                wanted.add(find_band(name))
+            except KeyError:
+                raise InputError(
+                    f"{product.name}: no band {name!r} to make; choose from {' '.join(BY_NAME)}"
+                ) from None
+    if include_10m:
+        wanted |= set(BANDS_10M)
+    return tuple(band for band in BANDS if band in wanted)

@@ -1,0 +1,163 @@
+"""Windows of pixels in uncompressed rasters with overviews, until the output is made of them.
+
+The full resolution and the first overview, which is half of it, are written window by
+window from memory. Coarser overviews are made of the first at the end: a quarter of what
+reading everything back would be.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s2_superres.errors import InputError
+from s2_superres.raster.grid import PIXEL, Area, Grid
+from s2_superres.raster.overviews import halve
+from s2_superres.writers.spec import RasterSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Side of the rasters' blocks, and of the largest raster that needs no overview.
+BLOCK = 512
+#: GDAL's block cache while overviews are made and copied, in bytes.
+CACHE = 128 * 2**20
+
+
+class StagedRaster:
+    """Uncompressed rasters: the full resolution, and its overviews as GDAL finds them.
+
+    Parameters
+    ----------
+    path : Path
+        Of the full resolution; the overviews' begin with the same name.
+    spec : RasterSpec
+    grid : Grid
+        In place of the spec's, for a rehearsal.
+    overviews : bool
+        Whether to make them.
+    """
+
+    def __init__(self, path: Path, spec: RasterSpec, grid: Grid, *, overviews: bool) -> None:
+        self.path, self.spec, self.grid = path, spec, grid
+        self._saturated = False
+        self._full = _create(path, spec, grid)
+        _describe(self._full, spec)
+        self._levels = 0
+        while overviews and max(grid.rows, grid.cols) / 2**self._levels > BLOCK:
+            self._levels += 1
+        self._half = _create(_below(path), spec, _halved(grid)) if self._levels else None
+
+    def write(self, area: Area, values: NDArray[Any]) -> None:
+        """Write a window that begins on an even row and column."""
+        _put(self._full, area, values)
+        if self._half is None:
+            return
+        for start, stop, end in (
+            (area.row, area.row_stop, self.grid.rows),
+            (area.col, area.col_stop, self.grid.cols),
+        ):
+            if start % 2 or (stop % 2 and stop != end):
+                raise InputError(f"{area} cuts through pixels of the first overview")
+        half = halve(values, self.spec.nodata, self.spec.saturated)
+        if self.spec.saturated is not None and not self._saturated:
+            self._saturated = bool((half == self.spec.saturated).any())
+        _put(self._half, Area(area.row // 2, area.col // 2, *half.shape[1:]), half)
+
+    def finish(self) -> None:
+        """Make the coarser overviews; nothing can be written any more."""
+        import rasterio
+        from rasterio.enums import Resampling
+
+        self.close()
+        if self._levels < 2:
+            return
+        first = _below(self.path)
+        if self._saturated:
+            self._finish_by_hand(first)
+            return
+        with rasterio.open(first, "r+") as dataset:
+            factors = [2 ** (level + 1) for level in range(self._levels - 1)]
+            dataset.build_overviews(factors, Resampling.average)
+
+    def _finish_by_hand(self, finer: Path) -> None:
+        """Make coarser overviews band by band: GDAL would take saturated pixels for bright."""
+        import rasterio
+
+        grid = _halved(self.grid)
+        for _ in range(self._levels - 1):
+            coarser, grid = _below(finer), _halved(grid)
+            with rasterio.open(finer) as source, _create(coarser, self.spec, grid) as target:
+                for band in source.indexes:
+                    values = halve(source.read([band]), self.spec.nodata, self.spec.saturated)
+                    target.write(values[0], band)
+            finer = coarser
+
+    def close(self) -> None:
+        """Close the files, if they are open."""
+        for dataset in (self._full, self._half):
+            if dataset is not None:
+                dataset.close()
+
+    def abandon(self) -> None:
+        """Close the files, whatever comes of it."""
+        for dataset in (self._full, self._half):
+            if dataset is not None:
+                with suppress(Exception):
+                    dataset.close()
+
+
+def _below(path: Path) -> Path:
+    """Return where GDAL looks for a raster's overview: the overview of an overview, too."""
+    return path.with_name(f"{path.name}.ovr")
+
+
+def _halved(grid: Grid) -> Grid:
+    return Grid(grid.crs, grid.left, grid.top, -(-grid.rows // 2), -(-grid.cols // 2))
+
+
+def _put(dataset: Any, area: Area, values: NDArray[Any]) -> None:
+    from rasterio.windows import Window
+
+    dataset.write(values, window=Window(area.col, area.row, area.cols, area.rows))
+
+
+def _create(path: Path, spec: RasterSpec, grid: Grid) -> Any:
+    import rasterio
+    from rasterio.transform import Affine
+
+    return rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=grid.cols,
+        height=grid.rows,
+        count=len(spec.layers),
+        dtype=spec.dtype,
+        nodata=spec.nodata,
+        crs=grid.crs,
+        transform=Affine(*grid.transform(PIXEL)),
+        tiled=True,
+        blockxsize=BLOCK,
+        blockysize=BLOCK,
+        # GDAL makes overviews of bands that lie apart several times faster.
+        interleave="band",
+        bigtiff="IF_SAFER",
+        sparse_ok=True,
+        photometric="MINISBLACK",
+    )
+
+
+def _describe(dataset: Any, spec: RasterSpec) -> None:
+    """Say in the file what its bands are, where other programs look for it."""
+    dataset.update_tags(**spec.tags)
+    dataset.descriptions = tuple(layer.name for layer in spec.layers)
+    dataset.scales = tuple(layer.scale for layer in spec.layers)
+    dataset.offsets = tuple(layer.offset for layer in spec.layers)
+    for number, layer in enumerate(spec.layers, 1):
+        if layer.wavelength is not None:
+            # The first pair is what QGIS's spectral tools read, the second GDAL's own.
+            dataset.update_tags(number, wavelength=f"{layer.wavelength:g}", wavelength_units="nm")
+            micrometres = f"{layer.wavelength / 1000:.4f}"
+            dataset.update_tags(number, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=micrometres)

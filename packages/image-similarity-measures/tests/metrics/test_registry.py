@@ -12,6 +12,11 @@ import pytest
 import image_similarity_measures as ism
 from image_similarity_measures import metrics as registry
 
+# Most images here are beyond the data range, or hold fill, on purpose.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*(outside of the data range|stands for no data|values reach)"
+)
+
 
 def test_the_metrics_are_the_modules_of_the_folder():
     assert list(ism.METRICS) == sorted(ism.METRICS)

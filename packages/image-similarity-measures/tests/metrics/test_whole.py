@@ -22,6 +22,11 @@ from image_similarity_measures.engine.tiles import Span, Tile
 from image_similarity_measures.metrics.fsim import FeatureSimilarity
 from image_similarity_measures.metrics.issm import JointStatistics, to_8bit
 
+# Most images here are beyond the data range, or hold fill, on purpose.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*(outside of the data range|stands for no data|values reach)"
+)
+
 
 def slow_phase_congruency(image):
     """Phase congruency in float64, filter by filter, with Kovesi's noise estimate."""

@@ -14,6 +14,11 @@ from skimage.metrics import structural_similarity
 import image_similarity_measures as ism
 from image_similarity_measures.metrics.ssim import StructuralSimilarity
 
+# Most images here are beyond the data range, or hold fill, on purpose.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*(outside of the data range|stands for no data|values reach)"
+)
+
 
 def skimage_ssim(org, pred, data_range, window):
     """scikit-image in float64, per band, with the map cropped to complete windows."""

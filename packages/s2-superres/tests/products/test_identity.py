@@ -66,9 +66,29 @@ def test_image_named_after_another_tile(safe: Path) -> None:
 
 
 def test_image_named_after_another_day(safe: Path) -> None:
+    """One of another day among the others, where no metadata list them."""
+    metadata = safe / "MTD_MSIL1C.xml"
+    metadata.write_text(re.sub(r"<IMAGE_FILE>.*?</IMAGE_FILE>", "", metadata.read_text()))
     image = next(safe.rglob("*_B03.jp2"))
     image.rename(image.with_name(image.name.replace("20230615", "20230620")))
     with pytest.raises(ProductError, match="mixes images of several acquisitions"):
+        open_product(safe)
+
+
+def test_all_images_of_another_day_than_the_metadata_list(safe: Path) -> None:
+    """Images that agree with each other, but not with the metadata beside them."""
+    for image in list(safe.rglob("*_B*.jp2")):
+        image.rename(image.with_name(image.name.replace("20230615", "20230620")))
+    with pytest.raises(ProductError, match="metadata list an image of 20230615T102021"):
+        open_product(safe)
+
+
+def test_metadata_of_another_tiles_product(safe: Path) -> None:
+    """The product's name in thin metadata is of another tile than its only granule."""
+    metadata = safe / "MTD_MSIL1C.xml"
+    text = re.sub(r"<Granule_List>.*</Granule_List>", "", metadata.read_text(), flags=re.DOTALL)
+    metadata.write_text(text.replace("R065_T33UUB", "R065_T33UVB"))
+    with pytest.raises(ProductError, match=r"its folder T33UUB.*the product's name T33UVB"):
         open_product(safe)
 
 

@@ -157,7 +157,9 @@ def tile_file(container: Container, granule: Granule) -> str | None:
     return found[0] if found else None
 
 
-def check_identity(granule: Granule, tile: Document | None, label: str, name: str) -> str:
+def check_identity(
+    granule: Granule, tile: Document | None, label: str, name: str, alone: bool
+) -> str:
     """Return the granule's tile, after a check that everything that names one agrees.
 
     Parameters
@@ -168,7 +170,9 @@ def check_identity(granule: Granule, tile: Document | None, label: str, name: st
     label : str
         The product, for messages.
     name : str
-        The product's name, which tells the tile where nothing else does.
+        The product's name, which of a product of one granule tells the tile too.
+    alone : bool
+        Whether it is such a product.
 
     Raises
     ------
@@ -179,6 +183,7 @@ def check_identity(granule: Granule, tile: Document | None, label: str, name: st
         "its folder": tile_in(posixpath.basename(granule.folder)),
         "the product's metadata": tile_in(granule.identifier),
         "its MTD_TL.xml": tile_in(tile.text("TILE_ID", default="")) if tile else None,
+        "the product's name": tile_in(name) if alone else None,
     }
     found = {where: tile_name for where, tile_name in told.items() if tile_name}
     if len(set(found.values())) > 1:
@@ -187,7 +192,7 @@ def check_identity(granule: Granule, tile: Document | None, label: str, name: st
             f"{label}: the granule {granule.name} is of several tiles ({listed}); files of two "
             "products are mixed, download it again"
         )
-    return next(iter(found.values()), None) or tile_in(name) or "unknown"
+    return next(iter(found.values()), "unknown")
 
 
 def _is_granule_file(name: str) -> bool:

@@ -14,6 +14,7 @@ from s2_superres.products.product import Level
 
 #: Those of an image that metadata list without one, the delivered form first.
 _SUFFIXES = (".jp2", ".tif", ".tiff")
+_TIME = re.compile(r"\d{8}T\d{6}")
 #: The first bytes of TIFF and BigTIFF, of either byte order.
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -38,6 +39,7 @@ def band_files(
     for band in BANDS:
         names = listed.get(band.name, [])
         if not any(name in container.names for name in names):
+            _check_times(container, names, lying.get(band.name, []))
             names = lying.get(band.name, names)
         if len(names) > 1:
             missing[band.name] = (
@@ -91,6 +93,17 @@ def _lacking(container: Container, band: Band, level: Level) -> str:
         "complete product"
         + (", or let sen2cor write every resolution (no --resolution)" if level == "L2A" else "")
     )
+
+
+def _check_times(container: Container, listed: list[str], lying: list[str]) -> None:
+    """Check that images that lie there are not of another time than those that are listed."""
+    told, there = ({time for name in names for time in _TIME.findall(posixpath.basename(name))}
+                   for names in (listed, lying))  # fmt: skip
+    if told and there and told.isdisjoint(there):
+        raise ProductError(
+            f"{container.where(lying[0])}: the metadata list an image of {min(told)} in its "
+            "place; files of two products are mixed, download it again"
+        )
 
 
 def _check_place(container: Container, base: str, band: Band, name: str) -> None:

@@ -94,7 +94,9 @@ def _open(found: _Found, granule: Granule, offset: float | None) -> Product:
     # Outputs are named by it: nothing that leads to another folder.
     name = posixpath.basename(name.replace("\\", "/")).lstrip(".")
     name = name.removesuffix(".SAFE").removesuffix(".zip")
-    tile_name = granules.check_identity(granule, tile, container.label, name)
+    tile_name = granules.check_identity(
+        granule, tile, container.label, name, len(found.granules) == 1
+    )
     files, missing = images.band_files(container, base, granule, level)
     offsets = metadata.offsets(root, baseline)
     decided = {}

@@ -33,7 +33,7 @@ def halve(
     corners = [values[:, row::2, col::2] for row in (0, 1) for col in (0, 1)]
     whole = values.dtype.kind in "iu"
     measured = _measured(values, nodata, saturated)
-    wide = np.dtype(np.float64)
+    wide: np.dtype[Any] = np.dtype(np.float64)
     if whole and values.dtype.itemsize < 4:
         wide = np.dtype(np.int32 if values.dtype.kind == "i" else np.uint32)
     if measured.all():

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from s2_superres.networks.weights import SHIPPED, Weights, load_weights, shipped_index, started_from
+from s2_superres.training.calibration import ENOUGH_PLACES
 from s2_superres.validation.table import SHOWN, number
 
 TARGET = Path(__file__).parents[1] / "docs" / "s2-superres" / "model-cards.md"
@@ -69,13 +70,14 @@ def card(weights: Weights, file: Path, document: Mapping[str, Any]) -> str:
     parameters = sum(math.prod(array.shape) for array in weights.arrays.values())
     facts = {
         "Network": f"{spec.family}, {spec.features} features, {spec.blocks} residual blocks, "
-        f"{parameters:,} parameters",
+        f"{parameters:,} parameters" + (", phased" if spec.phased else ""),
         "Bands": " ".join(band.name for band in spec.bands) + f", {spec.resolution} m to 10 m",
         "Levels": " ".join(levels(file, metadata)),
         "Projection": "yes, part of its training" if spec.consistent else "not in its training",
         "File": f"`{file.name}`, {file.stat().st_size / 1e6:.1f} MB",
         "SHA-256": f"`{weights.sha256}`",
         "On the sample": sample_score(file, metadata),
+        "Error bars": error_bars(metadata),
     }
     parts = [
         f"## {weights.name}\n",
@@ -95,6 +97,21 @@ def sample_score(file: Path, metadata: Mapping[str, Any]) -> str:
         return ""
     known = any(SAMPLE_SCENE in run["data"]["train"] for run in runs("", metadata).values())
     return f"{score:.1f} DN" + ("; its scene, not its area, was trained on" if known else "")
+
+
+def error_bars(metadata: Mapping[str, Any]) -> str:
+    """Return what the error bars hold on places left out; nothing if the weights tell none."""
+    told = metadata.get("error")
+    if not told:
+        return ""
+    by_place, worst = told["coverage_by_place"], told["worst_place"]
+    few = "; too few to rely on" if told["places"] < ENOUGH_PLACES else ""
+    widths = told["width_by_rmse"]
+    return (
+        f"hold {told['coverage']:.1%} of pixels, mean of {told['places']} places left out{few}; "
+        f"least on {worst}, {by_place[worst]:.1%}; half-width {min(widths):.2f} to "
+        f"{max(widths):.2f} times the RMSE, by band"
+    )
 
 
 def levels(file: Path, metadata: Mapping[str, Any]) -> list[str]:

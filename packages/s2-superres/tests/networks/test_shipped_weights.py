@@ -36,6 +36,10 @@ def test_they_score_what_their_card_says(name: str) -> None:
     bicubic, ours = (score.overall["rmse"] for score in comparison.scores)
     assert ours == pytest.approx(entry["sample_rmse"], rel=0.005)
     assert ours < 0.4 * bicubic
+    told = comparison.scores[1].coverage
+    # The sample is one place, and its scene was trained on at 20 m.
+    assert bool(told) == entry["default"]
+    assert not told or 0.8 < sum(told) / len(told) < 0.98
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -157,6 +157,14 @@ def test_weights_without_a_head_say_so(tmp_path: Path) -> None:
         sharpen(None, with_error=True, network="none")
 
 
+def test_a_head_that_does_not_fit_says_so(calibrated: Path, tmp_path: Path) -> None:
+    told = load_weights(calibrated)
+    arrays = {**told.arrays, "error_tail/bias": np.zeros(3, np.float32)}
+    save_weights(tmp_path / "odd.npz", told.spec, arrays, {})
+    with pytest.raises(WeightsError, match=r"odd: its error head does not fit \(error_tail/bias\)"):
+        sharpen(tmp_path / "odd.npz", with_error=True)
+
+
 def test_a_run_may_start_from_weights_with_a_head(calibrated: Path) -> None:
     """It starts from the network alone."""
     from s2_superres.networks.weights import apply_weights, mean_weights

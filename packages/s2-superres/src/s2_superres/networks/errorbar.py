@@ -80,7 +80,7 @@ def head(model: keras.Model, spec: NetworkSpec, trim: int = 0) -> Any:
     return LogScale(name="error_scale", dtype="float32")(z)
 
 
-def head_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def head_arrays(arrays: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of some weights is the head's, without the factor."""
     return {n: a for n, a in arrays.items() if n.startswith("error_") and n != ERROR_FACTOR}
 
@@ -110,9 +110,23 @@ def build_with_errors(
 
 
 def set_head(model: keras.Model, weights: Weights) -> None:
-    """Set the variables of a head."""
-    for name, array in head_arrays(weights.arrays).items():
-        variables_of(model)[name].assign(array.astype(np.float32))
+    """Set the variables of a head.
+
+    Raises
+    ------
+    WeightsError
+        If they do not fit.
+    """
+    variables = head_arrays(variables_of(model))
+    arrays = head_arrays(weights.arrays)
+    for name in sorted(set(variables) | set(arrays)):
+        array, variable = arrays.get(name), variables.get(name)
+        if array is None or variable is None or array.shape != tuple(variable.shape):
+            raise WeightsError(
+                f"{weights.name}: its error head does not fit ({name}), so another version wrote "
+                "it; add one again with `s2-superres calibrate`"
+            )
+        variable.assign(array.astype(np.float32))
 
 
 class HalfWidth(keras.layers.Layer):

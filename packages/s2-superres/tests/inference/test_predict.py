@@ -148,7 +148,7 @@ def test_only_the_networks_that_are_needed_run(
         path.unlink()
     run = prepare(lacking, replace(fine, bands=["b12", "B05"]))
     assert [band.name for band in run.bands] == ["B05", "B12"]
-    assert [network.resolution for network in run.job.networks] == [20]
+    assert list(run.job.sharpener.weights) == [20]
     with pytest.raises(ProductError, match="B09"):
         prepare(lacking, plain)
 

@@ -18,8 +18,10 @@ from s2_superres.errors import TrainingError, WeightsError
 from s2_superres.inference.arrays import ArraySource, sharpen
 from s2_superres.networks import family
 from s2_superres.networks.choice import choose_networks
+from s2_superres.networks.compute import Compute
 from s2_superres.networks.family import Family, families, find_family
 from s2_superres.networks.graph import build_network
+from s2_superres.networks.sharpener import Sharpener
 from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import load_weights, save_weights, variables_of
 from s2_superres.raster.radiometry import Radiometry
@@ -66,7 +68,8 @@ def test_the_recipe_can_be_chosen_trained_saved_and_run(
     radiometry = Radiometry.uniform(0, 0, None, np.float32)
 
     def run(tile: int) -> np.ndarray:
-        return sharpen(source, networks, radiometry, precision="float32", tile=tile)[resolution]
+        made = Sharpener(networks, Compute("float32", tile))
+        return sharpen(source, made, radiometry)[0][resolution]
 
     whole = run(600)
     assert np.ptp(whole) > 100

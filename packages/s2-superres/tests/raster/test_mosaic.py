@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s2_superres.bands import INPUTS
 from s2_superres.inference import blocks
 from s2_superres.inference.arrays import ArraySource
-from s2_superres.networks.choice import Network
 from s2_superres.networks.engine import Prediction
 from s2_superres.raster import mosaic
 from s2_superres.raster.grid import Area
@@ -25,19 +27,42 @@ def coded(rows: int, cols: int, bands: int, ratio: int) -> np.ndarray:
     return grid + 100_000.0 * np.arange(bands)[:, None, None]
 
 
+@dataclass
+class MadeUp:
+    """Networks of which only the halos are known; they cannot run."""
+
+    weights: dict[int, None]
+    halos: tuple[int, ...]
+    trims: tuple[int, ...]
+    errors: bool = False
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        return INPUTS[max(self.weights)]
+
+    @property
+    def halo(self) -> int:
+        return max(self.halos)
+
+
+def made_up(halos: dict[int, int], trims: tuple[int, ...], outer: tuple[int, int]) -> blocks.Job:
+    """Return a job of such networks."""
+    networks = MadeUp(dict.fromkeys(halos), tuple(halos.values()), trims)
+    return blocks.Job(networks, outer, RADIOMETRY)  # type: ignore[arg-type]
+
+
 def repeat_inputs(block: blocks.Block, job: blocks.Job) -> blocks.Predictions:
     """Do as a network that repeats every coarse pixel, and is wrong within its halo."""
     out = {}
-    for network, halo, trim in zip(job.networks, job.halos, job.trims, strict=True):
+    for resolution, halo, trim in job.stages():
         margin = halo - trim
         area = mosaic.around(block.window, margin)
-        coarse = np.moveaxis(block.scaled[network.resolution], -1, 1)[0]
-        fine = mosaic.repeat(coarse, network.resolution // 10)
+        fine = mosaic.repeat(block.scaled[resolution], resolution // 10)
         fine = mosaic.cut(fine, block.window.outer, area)
         wrong = np.full_like(fine, np.nan)
         inner = np.s_[:, margin : area.rows - margin, margin : area.cols - margin]
         wrong[inner] = fine[inner]
-        out[network.resolution] = Prediction(*[np.moveaxis(wrong, 0, -1)] * 2)
+        out[resolution] = Prediction(wrong, wrong)
     return out
 
 
@@ -57,8 +82,7 @@ def test_every_pixel_lands_in_its_place(
     source = ArraySource(arrays)
     area = Area(0, 0, rows, cols)
     windows = plan(area, tile, max(halos))
-    networks = (Network(20, "L1C"), Network(60, "L1C"))
-    job = blocks.Job(networks, halos, trims, windows.outer_shape, RADIOMETRY)
+    job = made_up({20: halos[0], 60: halos[1]}, trims, windows.outer_shape)
     results = {r: np.full((len(arrays[r]), rows, cols), np.nan, "f4") for r in arrays}
     for window in windows:
         block = blocks.load(source, window, job)
@@ -76,7 +100,7 @@ def test_sizes_that_are_multiples_of_the_core_are_not_scrambled(size: int) -> No
     arrays = {10: coded(size, 336, 4, 1), 20: coded(size, 336, 6, 2)}
     windows = plan(Area(0, 0, size, 336), 336 + 24, 12)
     assert windows.core_rows == 336
-    job = blocks.Job((Network(20, "L1C"),), (12,), (0,), windows.outer_shape, RADIOMETRY)
+    job = made_up({20: 12}, (0,), windows.outer_shape)
     out = np.zeros((6, size, 336), "f4")
     for window in windows:
         block = blocks.load(ArraySource(arrays), window, job)
@@ -117,10 +141,10 @@ def test_agreement_is_what_degrading_the_output_gives() -> None:
     rows = cols = 48
     arrays = {10: coded(rows, cols, 4, 1), 20: np.full((6, 24, 24), 3000.0)}
     windows = plan(Area(0, 0, rows, cols), 512, 12)
-    job = blocks.Job((Network(20, "L1C"),), (12,), (0,), windows.outer_shape, RADIOMETRY)
+    job = made_up({20: 12}, (0,), windows.outer_shape)
     (window,) = windows
     block = blocks.load(ArraySource(arrays), window, job)
-    raw = np.full((*windows.outer_shape, 6), 3010 / SCALE, np.float32)
+    raw = np.full((6, *windows.outer_shape), 3010 / SCALE, np.float32)
     result = blocks.finish(
         block, {20: Prediction(np.full_like(raw, 3000 / SCALE), raw)}, job, residuals=True
     )
@@ -134,9 +158,7 @@ def test_a_window_without_data_runs_no_network() -> None:
     """It is no data, and nothing was brought to the networks' scale."""
     arrays = {10: np.zeros((4, 24, 24), "u2"), 20: np.zeros((6, 12, 12), "u2")}
     windows = plan(Area(0, 0, 24, 24), 512, 12)
-    job = blocks.Job(
-        (Network(20, "L1C", "no such"),), (12,), (0,), windows.outer_shape, Radiometry.uniform(0)
-    )
+    job = replace(made_up({20: 12}, (0,), windows.outer_shape), radiometry=Radiometry.uniform(0))
     (window,) = windows
     result = blocks.process(ArraySource(arrays), window, job, residuals=True)
     assert not result.bands[20].any()

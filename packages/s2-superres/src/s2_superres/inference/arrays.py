@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,11 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from s2_superres.bands import BY_RESOLUTION, Band
 from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
-from s2_superres.networks.choice import Network, WeightsFiles
+from s2_superres.networks.choice import WeightsFiles
 from s2_superres.networks.compute import Compute
 from s2_superres.raster import mosaic
 from s2_superres.raster.grid import Area
 from s2_superres.raster.radiometry import Radiometry
+
+if TYPE_CHECKING:
+    from s2_superres.networks.sharpener import Sharpener
 
 #: Floating-point images that hardly anywhere exceed this are reflectances, not digital numbers.
 _LARGEST_REFLECTANCE = 3.0
@@ -97,8 +100,8 @@ def superresolve_arrays(
     source = check_arrays(*(_unmasked(bands, nodata) for bands in given))
 
     from s2_superres.networks.choice import choose_networks
+    from s2_superres.networks.sharpener import sharpener
 
-    compute = compute.ready()
     networks = choose_networks(
         (20,) if b60 is None else (20, 60),
         level,
@@ -107,67 +110,43 @@ def superresolve_arrays(
         consistent=consistent,
     )
     radiometry = Radiometry.uniform(offset, nodata, saturated, np.float32)
-    errors: dict[int, NDArray[Any]] | None = {} if with_error else None
-    results = sharpen(
-        source,
-        networks,
-        radiometry,
-        precision=compute.precision,
-        tile=compute.tile,
-        device=compute.device,
-        errors=errors,
-    )
-    errors = errors or {}
+    made = sharpener(networks, compute.ready(), with_error)
+    results, errors = sharpen(source, made, radiometry)
     return SuperResolved(results[20], results.get(60), errors.get(20), errors.get(60))
 
 
 def sharpen(
     source: ArraySource,
-    networks: Sequence[Network],
+    sharpener: Sharpener,
     radiometry: Radiometry,
-    *,
-    precision: str,
-    tile: int | None = None,
-    device: str = "auto",
-    errors: dict[int, NDArray[Any]] | None = None,
-) -> dict[int, NDArray[Any]]:
+) -> tuple[dict[int, NDArray[Any]], dict[int, NDArray[Any]]]:
     """Run networks over whole arrays.
-
-    Parameters
-    ----------
-    errors : dict, optional
-        Filled with the error bars of the results, in the same form.
 
     Returns
     -------
-    dict of int to ndarray
-        Per network's resolution ``(bands, rows, cols)`` at 10 m, of the
-        radiometry's dtype.
+    results, errors : dict of int to ndarray
+        Per network's resolution ``(bands, rows, cols)`` at 10 m, of the radiometry's dtype; the
+        error bars alike, none if the sharpener tells none.
     """
     from s2_superres.inference import blocks
     from s2_superres.inference.stages import overlap
     from s2_superres.raster.windows import plan
 
     area = Area(0, 0, *source.size)
-    resolutions = [network.resolution for network in networks]
-    windows = plan(
-        area, blocks.tile_for(networks, tile), blocks.widest(networks), blocks.unit_of(resolutions)
-    )
-    with_error = errors is not None
-    job = blocks.make_job(networks, windows, radiometry, precision, device, with_error)
+    unit = blocks.unit_of(sharpener.inputs)
+    windows = plan(area, sharpener.tile, sharpener.halo, unit)
+    job = blocks.Job(sharpener, windows.outer_shape, radiometry)
     results: dict[int, NDArray[Any]] = {
         resolution: np.empty((len(BY_RESOLUTION[resolution]), *area.shape), radiometry.dtype)
-        for resolution in resolutions
+        for resolution in sharpener.weights
     }
-
-    if errors is not None:
-        errors.update({r: np.empty_like(values) for r, values in results.items()})
+    errors = {r: np.empty_like(x) for r, x in results.items()} if sharpener.errors else {}
 
     def store(done: tuple[blocks.Block, blocks.Predictions]) -> None:
         result = blocks.finish(*done, job)
         for resolution, values in results.items():
             mosaic.place(values, area, result.core, result.bands[resolution])
-        for resolution, values in (errors or {}).items():
+        for resolution, values in errors.items():
             mosaic.place(values, area, result.core, result.errors[resolution])
 
     overlap(
@@ -176,7 +155,7 @@ def sharpen(
         lambda block: (block, blocks.compute(block, job)),
         store,
     )
-    return results
+    return results, errors
 
 
 def check_arrays(b10: ArrayLike, b20: ArrayLike, b60: ArrayLike | None) -> ArraySource:

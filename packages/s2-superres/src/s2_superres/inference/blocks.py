@@ -6,23 +6,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.bands import BY_RESOLUTION, INPUTS, Band
-from s2_superres.networks.choice import Network
-from s2_superres.networks.engine import Prediction, Predictor
+from s2_superres.networks.engine import Prediction
+from s2_superres.networks.sharpener import Sharpener
 from s2_superres.raster import mosaic
 from s2_superres.raster.degradation import degrade
 from s2_superres.raster.filling import reach, read_mirrored
 from s2_superres.raster.grid import UNIT, Area
 from s2_superres.raster.radiometry import SCALE, Radiometry
-from s2_superres.raster.windows import Plan, Window
+from s2_superres.raster.windows import Window
 
 #: What the networks made of a window, per resolution.
 Predictions = dict[int, Prediction]
@@ -45,52 +44,25 @@ class Job:
 
     Attributes
     ----------
-    networks : tuple of Network
-    halos : tuple of int
-        Each network's halo, in the same order.
-    trims : tuple of int
-        How much of its halo each network's output comes without, see `NetworkSpec.trim`.
+    sharpener : Sharpener
     outer : tuple of int
         Rows and columns of the windows' outer parts.
     radiometry : Radiometry
-    precision, device : str
-        As for `Predictor`; the precision already resolved.
-    errors : bool
-        Whether error bars are asked for.
     """
 
-    networks: tuple[Network, ...]
-    halos: tuple[int, ...]
-    trims: tuple[int, ...]
+    sharpener: Sharpener
     outer: tuple[int, int]
     radiometry: Radiometry
-    precision: str = "float32"
-    device: str = "auto"
-    errors: bool = False
 
     @property
     def resolutions(self) -> tuple[int, ...]:
         """Resolutions of the bands to read."""
-        return INPUTS[max(network.resolution for network in self.networks)]
+        return self.sharpener.inputs
 
-
-def make_job(
-    networks: Sequence[Network],
-    plan: Plan,
-    radiometry: Radiometry,
-    precision: str,
-    device: str = "auto",
-    errors: bool = False,
-) -> Job:
-    """Put together a job for the windows of a plan."""
-    if errors:
-        for network in networks:
-            network.load().require_errors()
-    specs = [network.load().spec for network in networks]
-    halos, trims = tuple(spec.halo for spec in specs), tuple(spec.trim for spec in specs)
-    return Job(
-        tuple(networks), halos, trims, plan.outer_shape, radiometry, precision, device, errors
-    )
+    def stages(self) -> Iterator[tuple[int, int, int]]:
+        """Yield of each network its bands' resolution, its halo and its trim."""
+        sharpener = self.sharpener
+        return zip(sharpener.weights, sharpener.halos, sharpener.trims, strict=True)
 
 
 @dataclass(frozen=True)
@@ -101,7 +73,7 @@ class Block:
     ----------
     window : Window
     scaled : dict of int to ndarray
-        Networks' inputs ``(1, rows, cols, bands)`` over the outer part. Empty if
+        Networks' inputs ``(bands, rows, cols)`` over the outer part. Empty if
         no pixel of the core has data.
     measured : dict of int to ndarray
         Digital numbers ``(bands, rows, cols)`` over the core, at their own grids.
@@ -153,14 +125,13 @@ def load(source: Source, window: Window, job: Job) -> Block:
         # A copy, so that what surrounds it can go.
         measured[resolution] = mosaic.cut(dn, window.outer, window.core, resolution).copy()
     valid = {
-        network.resolution: mosaic.valid_outputs(measured, network.resolution, job.radiometry)
-        for network in job.networks
+        resolution: mosaic.valid_outputs(measured, resolution, job.radiometry)
+        for resolution, _, _ in job.stages()
     }
     scaled = {}
     if any(mask.any() for mask in valid.values()):
         for resolution, dn in filled.items():
-            bands = job.radiometry.to_scaled(dn, resolution)
-            scaled[resolution] = np.ascontiguousarray(np.moveaxis(bands, 0, -1))[None]
+            scaled[resolution] = job.radiometry.to_scaled(dn, resolution)
     return Block(window, scaled, measured, valid)
 
 
@@ -169,7 +140,7 @@ def _read(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Read the outer part of a window: as it is, and as the networks are to see it."""
     ratio = resolution // 10
-    margin = reach(max(job.halos)) // ratio
+    margin = reach(job.sharpener.halo) // ratio
     area = window.outer.at(resolution)
 
     def inside(row: int, col: int, rows: int, cols: int) -> NDArray[Any]:
@@ -192,32 +163,14 @@ def compute(block: Block, job: Job) -> Predictions:
     """Run the networks on a window; what they made of it, per resolution."""
     predictions: Predictions = {}
     window = block.window
-    for network, halo, trim in zip(job.networks, job.halos, job.trims, strict=True):
-        if not block.valid[network.resolution].any():
-            continue
-        area = mosaic.around(window, halo)
-        inputs = {}
-        for resolution in network.inputs:
-            bands_first = np.moveaxis(block.scaled[resolution], -1, 1)
-            inside = mosaic.cut(bands_first, window.outer, area, resolution)
-            inputs[resolution] = np.moveaxis(inside, 1, -1)
-        run = _predictor(network, area.shape, trim, job.precision, job.device, job.errors)
-        predictions[network.resolution] = run(inputs)
+    for resolution, halo, _ in job.stages():
+        if block.valid[resolution].any():
+            area = mosaic.around(window, halo)
+            inputs = {
+                r: mosaic.cut(block.scaled[r], window.outer, area, r) for r in INPUTS[resolution]
+            }
+            predictions[resolution] = job.sharpener.sharpen(resolution, inputs)
     return predictions
-
-
-@lru_cache(maxsize=4)
-def _predictor(
-    network: Network,
-    shape: tuple[int, int],
-    trim: int,
-    precision: str,
-    device: str,
-    errors: bool = False,
-) -> Predictor:
-    return Predictor(
-        network.load(), *shape, trim=trim, precision=precision, device=device, errors=errors
-    )
 
 
 def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = False) -> Result:
@@ -226,30 +179,23 @@ def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = F
     bands = {10: block.measured[10]}
     sums: dict[int, NDArray[np.float64]] = {}
     errors: dict[int, NDArray[Any]] = {}
-    for network, halo, trim in zip(job.networks, job.halos, job.trims, strict=True):
-        resolution = network.resolution
+    for resolution, halo, trim in job.stages():
         valid = block.valid[resolution]
         measured = block.measured[resolution]
         if resolution not in predictions:
             shape = (len(measured), *core.shape)
             bands[resolution] = job.radiometry.no_data(shape)
             mosaic.keep_nan(bands[resolution], block.measured, resolution, job.radiometry)
-            if job.errors:
+            if job.sharpener.errors:
                 errors[resolution] = mosaic.no_errors(shape, job.radiometry)
             continue
         prediction = predictions[resolution]
         area = mosaic.around(block.window, halo - trim)
-        values = np.moveaxis(prediction.values, -1, 0)
-        bands[resolution] = mosaic.finish(
-            np.moveaxis(mosaic.cut(values, area, core), 0, -1),
-            resolution,
-            measured,
-            valid,
-            job.radiometry,
-        )
+        values = mosaic.cut(prediction.values, area, core)
+        bands[resolution] = mosaic.finish(values, resolution, measured, valid, job.radiometry)
         mosaic.keep_nan(bands[resolution], block.measured, resolution, job.radiometry)
         if prediction.half_width is not None:
-            half_width = mosaic.cut(np.moveaxis(prediction.half_width, -1, 0), area, core)
+            half_width = mosaic.cut(prediction.half_width, area, core)
             errors[resolution] = mosaic.finish_errors(
                 half_width, resolution, measured, valid, job.radiometry
             )
@@ -265,15 +211,13 @@ def _residuals(
     core, ratio = block.window.core, resolution // 10
     # One coarse pixel more on every side than is compared: as far as degrading sees.
     margin = Area(core.row - ratio, core.col - ratio, core.rows + 2 * ratio, core.cols + 2 * ratio)
-    target = mosaic.cut(
-        np.moveaxis(block.scaled[resolution], -1, 1)[0], block.window.outer, core, resolution
-    )
+    target = mosaic.cut(block.scaled[resolution], block.window.outer, core, resolution)
     rows, cols = target.shape[1:]
     valid = block.valid[resolution].reshape(-1, rows, ratio, cols, ratio).all(axis=(2, 4))
     out = np.zeros((3, len(target)))
     out[0] = valid.sum(axis=(1, 2))
     for i, output in enumerate((prediction.values, prediction.raw)):
-        fine = mosaic.cut(np.moveaxis(output, -1, 0), area, margin)
+        fine = mosaic.cut(output, area, margin)
         difference = (degrade(fine, ratio)[:, 1:-1, 1:-1] - target) * SCALE
         out[i + 1] = np.square(difference, dtype=np.float64).sum(axis=(1, 2), where=valid)
     return out
@@ -288,15 +232,3 @@ def process(source: Source, window: Window, job: Job, residuals: bool = False) -
 def unit_of(resolutions: Sequence[int]) -> int:
     """Return 10 m pixels per coarsest pixel among the resolutions that are read."""
     return UNIT if 60 in resolutions else 2
-
-
-def widest(networks: Sequence[Network]) -> int:
-    """Return the widest halo among networks."""
-    return max(network.load().spec.halo for network in networks)
-
-
-def tile_for(networks: Sequence[Network], tile: int | None) -> int:
-    """Return the tile asked for, or one that suits the networks."""
-    if tile is not None:
-        return tile
-    return min(network.load().spec.kind.tile for network in networks)

@@ -36,14 +36,14 @@ def estimate(run: Prepared) -> Estimate:
     block = blocks.Block(
         window,
         {
-            resolution: np.full((1, *outer.at(resolution).shape, len(bands)), 0.5, np.float32)
+            resolution: np.full((len(bands), *outer.at(resolution).shape), 0.5, np.float32)
             for resolution, bands in BY_RESOLUTION.items()
             if resolution in run.job.resolutions
         },
         {},
         {
-            network.resolution: np.ones((1, *window.core.shape), bool)
-            for network in run.job.networks
+            resolution: np.ones((1, *window.core.shape), bool)
+            for resolution in run.job.sharpener.weights
         },
     )
     blocks.compute(block, run.job)

@@ -89,14 +89,13 @@ def _tags(run: Prepared) -> dict[str, str]:
         "PROCESSING_LEVEL": run.product.level,
         "PROCESSING_BASELINE": run.product.baseline,
         **({"ACQUIRED": f"{acquired:%Y-%m-%dT%H:%M:%SZ}"} if acquired else {}),
-        "PRECISION": run.job.precision,
+        "PRECISION": run.job.sharpener.compute.precision,
         "CONSISTENT": "yes" if run.options.consistent else "no",
     }
-    for network in run.job.networks:
-        weights = network.load()
+    for resolution, weights in run.job.sharpener.weights.items():
         family = "" if weights.name == NONE else f"{weights.spec.family} "
-        tags[f"NETWORK_{network.resolution}M"] = f"{family}{weights.name}"
-        tags[f"WEIGHTS_SHA256_{network.resolution}M"] = weights.sha256
+        tags[f"NETWORK_{resolution}M"] = f"{family}{weights.name}"
+        tags[f"WEIGHTS_SHA256_{resolution}M"] = weights.sha256
     return tags
 
 

@@ -22,7 +22,8 @@ from s2_superres.errors import InputError
 from s2_superres.files.gdal import check_proj
 from s2_superres.inference import blocks
 from s2_superres.networks.choice import WeightsFiles, choose_networks
-from s2_superres.networks.compute import Compute, resolve_precision, set_threads
+from s2_superres.networks.compute import Compute
+from s2_superres.networks.sharpener import sharpener
 from s2_superres.products.area import find_area
 from s2_superres.products.openers import Source, open_product
 from s2_superres.products.product import Product
@@ -95,11 +96,15 @@ class Options:
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in formats():
             raise InputError(f"format {self.format!r}: choose {' or '.join(formats())}")
-        Compute(self.precision, self.tile, self.threads, self.device)
+        self.compute()
         for name in ("bbox", "bounds"):
             box = getattr(self, name)
             if box is not None and len(box) != 4:
                 raise InputError(f"{name} {box!r}: give left, bottom, right and top")
+
+    def compute(self) -> Compute:
+        """Return how the networks are to run."""
+        return Compute(self.precision, self.tile, self.threads, self.device)
 
 
 @dataclass(frozen=True)
@@ -160,18 +165,17 @@ class Prepared:
             "bands": self.names,
             "windows": len(self.windows),
             "window_shape": list(self.windows.outer_shape),
-            "precision": self.job.precision,
+            "precision": self.job.sharpener.compute.precision,
             "consistent": self.options.consistent,
             "networks": [
                 {
-                    "resolution": network.resolution,
+                    "resolution": resolution,
                     "family": weights.spec.family,
                     "weights": weights.name,
                     "sha256": weights.sha256,
                     "halo": weights.spec.halo,
                 }
-                for network in self.job.networks
-                for weights in [network.load()]
+                for resolution, weights in self.job.sharpener.weights.items()
             ],
         }
 
@@ -199,7 +203,6 @@ def prepare(product: Product | Source, options: Options | None = None) -> Prepar
         raise InputError("nothing to sharpen: --bands names only 10 m bands; add one of 20 or 60 m")
     product.require(band for r in INPUTS[max(resolutions)] for band in BY_RESOLUTION[r])
     area = find_area(product.grid, bbox=options.bbox, bounds=options.bounds, aoi=options.aoi)
-    set_threads(options.threads)
     networks = choose_networks(
         resolutions,
         product.level,
@@ -207,11 +210,9 @@ def prepare(product: Product | Source, options: Options | None = None) -> Prepar
         weights=options.weights,
         consistent=options.consistent,
     )
-    windows = plan(area, blocks.tile_for(networks, options.tile), blocks.widest(networks))
-    precision = resolve_precision(options.precision, options.device)
-    job = blocks.make_job(
-        networks, windows, product.radiometry(), precision, options.device, options.with_error
-    )
+    made = sharpener(networks, options.compute().ready(), options.with_error)
+    windows = plan(area, made.tile, made.halo)
+    job = blocks.Job(made, windows.outer_shape, product.radiometry())
     return Prepared(product, bands, area, windows, job, options)
 
 

@@ -11,7 +11,6 @@ from itertools import islice
 from s2_superres.bands import Band
 from s2_superres.inference import blocks
 from s2_superres.inference.plan import Prepared
-from s2_superres.networks.compute import set_threads
 from s2_superres.products.openers import open_reader
 from s2_superres.products.product import Product
 from s2_superres.products.reading import Reader
@@ -31,12 +30,10 @@ class Unit:
     window: Window
     job: blocks.Job
     compare: bool
-    threads: int | None
 
 
 def run_unit(unit: Unit) -> blocks.Result:
     """Sharpen one window; weights and files stay open in the process for the next."""
-    set_threads(unit.threads)
     source = _open_source(unit.product, unit.bands)
     return blocks.process(source, unit.window, unit.job, unit.compare)
 
@@ -61,10 +58,7 @@ def run_on(
     store: Callable[[blocks.Result], None],
 ) -> None:
     """Hand windows out, a bounded number at a time, and store them as they come back."""
-    units = (
-        Unit(run.product, run.sources, window, run.job, compare, run.options.threads)
-        for window, compare in todo
-    )
+    units = (Unit(run.product, run.sources, window, run.job, compare) for window, compare in todo)
     workers = getattr(executor, "_max_workers", None) or _WORKERS_UNKNOWN
     pending: set[Future[blocks.Result]] = set()
     with ExitStack() as stack:

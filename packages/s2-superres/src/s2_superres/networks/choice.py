@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 from s2_superres.bands import INPUTS
@@ -50,19 +49,20 @@ class Network:
         return INPUTS[self.resolution]
 
     def load(self) -> Weights:
-        """Load the weights, once per process."""
-        return _load(self)
+        """Load the weights.
 
-
-@lru_cache(maxsize=8)
-def _load(network: Network) -> Weights:
-    if network.path is not None:
-        weights = load_weights(network.path)
-    elif network.family == NONE:
-        weights = untrained(network.resolution)
-    else:
-        weights = find_weights(network.resolution, network.level, network.family)
-    return replace(weights, spec=replace(weights.spec, consistent=network.consistent))
+        Raises
+        ------
+        WeightsError
+            If they cannot be used, or none ship.
+        """
+        if self.path is not None:
+            weights = load_weights(self.path)
+        elif self.family == NONE:
+            weights = untrained(self.resolution)
+        else:
+            weights = find_weights(self.resolution, self.level, self.family)
+        return replace(weights, spec=replace(weights.spec, consistent=self.consistent))
 
 
 def choose_networks(
@@ -90,8 +90,8 @@ def choose_networks(
     Raises
     ------
     WeightsError
-        If a file is unusable, two are for the same resolution, none is for a
-        resolution that is asked for, or no weights ship.
+        If a file is unusable, two are for the same resolution, or none is for a
+        resolution that is asked for.
     """
     if isinstance(weights, str | os.PathLike) and str(weights) == NONE:
         network, weights = NONE, None
@@ -102,13 +102,10 @@ def choose_networks(
             f"{path}: sharpens {resolution} m bands, and none are asked for; "
             "leave it out, or ask for them"
         )
-    chosen = tuple(
+    return tuple(
         Network(resolution, level, network, paths.get(resolution), consistent)
         for resolution in resolutions
     )
-    for one in chosen:
-        one.load()
-    return chosen
 
 
 def _paths_by_resolution(weights: WeightsFiles | None) -> dict[int, str]:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from s2_superres.bands import BY_RESOLUTION
 from s2_superres.errors import InputError, S2SuperresError
-from s2_superres.networks.compute import Compute, device_name, quiet_keras, resolve_precision
+from s2_superres.networks.compute import Compute, device_name, quiet_keras
 from s2_superres.networks.weights import Weights, build_with_weights
 
 
@@ -25,7 +26,7 @@ class Prediction:
 
     Attributes
     ----------
-    values : ndarray of float32, shape (rows, cols, bands)
+    values : ndarray of float32, shape (bands, rows, cols)
     raw : ndarray of float32, same shape
         The same before the projection onto the measured band; `values` itself
         for a network without projection.
@@ -46,19 +47,17 @@ class Predictor:
     weights : Weights
     rows, cols : int
         Size of the windows in 10 m pixels.
+    compute : Compute
+        Its tile is not used here.
     trim : int
         How much narrower the output is at each side, in 10 m pixels.
-    precision : {"auto", "float32", "bfloat16"}
-        ``auto`` takes bfloat16 where the device gains from it.
-    device : str
-        ``auto``, ``cpu``, ``gpu`` or ``gpu:1``.
     errors : bool
         Whether to tell error bars as well.
 
     Raises
     ------
     InputError
-        If there is no such precision or device.
+        If there is no such device, or the threads cannot be chosen any more.
     WeightsError
         If error bars are asked for and the weights tell none.
     """
@@ -68,35 +67,31 @@ class Predictor:
         weights: Weights,
         rows: int,
         cols: int,
+        compute: Compute,
         *,
         trim: int = 0,
-        precision: str = "auto",
-        device: str = "auto",
         errors: bool = False,
     ) -> None:
-        Compute(precision, device=device)
+        precision = compute.ready().precision
         keras = quiet_keras()
         self.spec = weights.spec
-        self.precision = resolve_precision(precision, device)
         half_width = None
         if errors:
             from s2_superres.networks.errorbar import build_with_errors
 
-            self._model, half_width = build_with_errors(weights, self.precision, trim)
+            model, half_width = build_with_errors(weights, precision, trim)
         else:
-            self._model = build_with_weights(weights, self.precision, trim)
-        outputs = [self._model.output]
+            model = build_with_weights(weights, precision, trim)
+        outputs = [model.output]
         self._errors = errors
         if weights.spec.consistent:
-            outputs.append(self._model.get_layer("consistent").input[0])
+            outputs.append(model.get_layer("consistent").input[0])
         if errors:
             outputs.append(half_width)
-        self._model = keras.Model(self._model.inputs, outputs)
         self._shapes = [
-            (1, rows * 10 // resolution, cols * 10 // resolution, tensor.shape[-1])
-            for resolution, tensor in zip(self.spec.inputs, self._model.inputs, strict=True)
+            (len(BY_RESOLUTION[r]), rows * 10 // r, cols * 10 // r) for r in self.spec.inputs
         ]
-        self._run = _compiled(self._model, self._shapes, device)
+        self._run = _compiled(keras.Model(model.inputs, outputs), self._shapes, compute.device)
 
     def __call__(self, inputs: Mapping[int, NDArray[np.float32]]) -> Prediction:
         """Sharpen one window.
@@ -104,7 +99,7 @@ class Predictor:
         Parameters
         ----------
         inputs : mapping of int to ndarray
-            Per resolution ``(1, rows, cols, bands)`` at its own grid.
+            Per resolution ``(bands, rows, cols)`` at its own grid.
 
         Raises
         ------
@@ -116,12 +111,12 @@ class Predictor:
             if array.shape != shape:
                 raise InputError(f"a window of {array.shape} for a network compiled for {shape}")
         try:
-            outputs = [np.asarray(output)[0] for output in self._run(arrays)]
+            outputs = [np.asarray(output) for output in self._run(arrays)]
         except MemoryError as error:
-            raise _too_big(self._shapes[0]) from error
+            raise _too_big(self._shapes[0][1:]) from error
         except Exception as error:
             if type(error).__name__ == "ResourceExhaustedError":
-                raise _too_big(self._shapes[0]) from error
+                raise _too_big(self._shapes[0][1:]) from error
             raise
         half_width = outputs.pop() if self._errors else None
         return Prediction(outputs[0], outputs[-1], half_width)
@@ -129,25 +124,32 @@ class Predictor:
 
 def _too_big(shape: tuple[int, ...]) -> OutOfMemoryError:
     return OutOfMemoryError(
-        f"out of memory in a window of {shape[1]} x {shape[2]} pixels: use a smaller --tile"
+        f"out of memory in a window of {shape[0]} x {shape[1]} pixels: use a smaller --tile"
     )
 
 
 def _compiled(model: Any, shapes: Sequence[tuple[int, ...]], device: str) -> Any:
-    """Return a function from a list of arrays to a list of arrays."""
+    """Return a function from a list of arrays to a list of arrays, all bands first.
+
+    Convolutions run with bands last, on processors only so: turning is left to the backend, which
+    does it with all its threads.
+    """
     import keras
 
+    ops = keras.ops
+
+    def turned(arrays: Sequence[Any]) -> list[Any]:
+        bands_last = [ops.expand_dims(ops.transpose(x, (1, 2, 0)), 0) for x in arrays]
+        outputs = _as_list(model(bands_last, training=False))
+        return [ops.transpose(output[0], (2, 0, 1)) for output in outputs]
+
     if keras.backend.backend() != "tensorflow":
-        return lambda arrays: [
-            keras.ops.convert_to_numpy(output) for output in _as_list(model(arrays, training=False))
-        ]
+        return lambda arrays: [ops.convert_to_numpy(output) for output in turned(arrays)]
     import tensorflow as tf
 
     signature = [[tf.TensorSpec(shape, tf.float32) for shape in shapes]]
     # Traced once and for all: a window of another shape is an error, not another graph.
-    function = tf.function(
-        lambda tensors: model(tensors, training=False), input_signature=signature
-    ).get_concrete_function()
+    function = tf.function(turned, input_signature=signature).get_concrete_function()
     place = device_name(device)
 
     def run(arrays: list[NDArray[np.float32]]) -> list[Any]:

@@ -70,18 +70,20 @@ class Teachers:
         -------
         ndarray of float32, shape (bands, rows, cols) at 10 m
         """
-        from s2_superres.networks.compute import resolve_precision
+        from s2_superres.networks.compute import Compute
+        from s2_superres.networks.sharpener import sharpener
 
         radiometry = Radiometry.uniform(0.0, None, None, np.float32)
-        precision = resolve_precision("auto")
+        compute = Compute().ready()
         rows, cols = inputs[10].shape[1:]
         total = np.zeros((len(BY_RESOLUTION[self.resolution]), rows, cols), np.float32)
         for network in self._networks:
             one = replace(network, level=level if level in LEVELS else LEVELS[0])
+            made = sharpener((one,), compute)
             for turns, mirrored in _ORIENTATIONS:
                 source = ArraySource({r: _turn(x, turns, mirrored) for r, x in inputs.items()})
-                made = sharpen(source, [one], radiometry, precision=precision)
-                total += _turn_back(made[self.resolution], turns, mirrored)
+                results, _ = sharpen(source, made, radiometry)
+                total += _turn_back(results[self.resolution], turns, mirrored)
         total /= len(self._networks) * len(_ORIENTATIONS)
         return total
 

@@ -95,7 +95,7 @@ def finish(
 
     Parameters
     ----------
-    values : ndarray of float32, shape (rows, cols, bands)
+    values : ndarray of float32, shape (bands, rows, cols)
         Scaled reflectance of the core.
     resolution : {20, 60}
         What the bands were measured at.
@@ -109,9 +109,7 @@ def finish(
     ndarray, shape (bands, rows, cols)
     """
     saturated = repeat(radiometry.is_saturated(measured), resolution // 10)
-    return radiometry.to_dn(
-        np.ascontiguousarray(np.moveaxis(values, -1, 0)), resolution, valid, saturated
-    )
+    return radiometry.to_dn(np.ascontiguousarray(values), resolution, valid, saturated)
 
 
 def finish_errors(

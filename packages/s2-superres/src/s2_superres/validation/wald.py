@@ -22,6 +22,7 @@ from s2_superres import __version__
 from s2_superres.bands import BY_RESOLUTION, INPUTS
 from s2_superres.errors import InputError
 from s2_superres.inference.arrays import ArraySource, sharpen
+from s2_superres.networks.compute import Compute
 from s2_superres.raster import mosaic
 from s2_superres.raster.bicubic import bicubic
 from s2_superres.raster.degradation import degrade, mostly
@@ -84,6 +85,10 @@ class Settings:
     tile: int | None = None
     threads: int | None = None
     device: str = "auto"
+
+    def compute(self) -> Compute:
+        """Return how the networks are to run."""
+        return Compute(self.precision, self.tile, self.threads, self.device)
 
 
 @dataclass(frozen=True)
@@ -291,10 +296,8 @@ def validate(
         If a scene cannot be scored at any resolution, or at one that was
         required, or two have one name.
     """
-    from s2_superres.networks.compute import resolve_precision, set_threads
-
     settings = settings or Settings()
-    resolve_precision(settings.precision, settings.device)
+    settings.compute()
     described: list[dict[str, Any]] = []
     comparisons: list[Comparison] = []
     notes: list[str] = []
@@ -315,7 +318,7 @@ def validate(
             if not _only_interpolate(serving):
                 # Once counts; here, so that a source that cannot be read is told before
                 # TensorFlow starts.
-                set_threads(settings.threads)
+                settings.compute().ready()
             found.append(compare(scene, resolution, serving, settings, progress))
         if reasons and (settings.required or not found):
             raise InputError(reasons[0])
@@ -444,7 +447,7 @@ def predict(
     Parameters
     ----------
     errors : dict, optional
-        Filled with the error bars, see `inference.arrays.sharpen`.
+        Filled with the error bars, by resolution.
 
     Returns
     -------
@@ -454,23 +457,14 @@ def predict(
     if method.is_interpolation:
         coarse = inputs[resolution]
         return bicubic(fill_invalid(coarse, np.isfinite(coarse)), resolution // 10)
+    from s2_superres.networks.sharpener import sharpener
+
     network = method.networks[resolution, level]
-    result: NDArray[np.float32] = sharpen(
-        ArraySource(inputs),
-        [network],
-        _RADIOMETRY,
-        precision=_precision(settings),
-        tile=settings.tile,
-        device=settings.device,
-        errors=errors,
-    )[resolution]
-    return result
-
-
-def _precision(settings: Settings) -> str:
-    from s2_superres.networks.compute import resolve_precision
-
-    return resolve_precision(settings.precision, settings.device)
+    made = sharpener((network,), settings.compute().ready(), errors is not None)
+    results, told = sharpen(ArraySource(inputs), made, _RADIOMETRY)
+    if errors is not None:
+        errors.update(told)
+    return results[resolution]
 
 
 def degrade_valid(

@@ -38,4 +38,18 @@ class TrainingError(S2SuperresError):
 
 
 class TrainingStopped(TrainingError):
-    """Training was stopped by a signal, after a checkpoint."""
+    """Training was stopped by a signal, after a checkpoint.
+
+    Attributes
+    ----------
+    number : int
+        Of the signal: 2 for Ctrl-C, 15 for SIGTERM.
+    """
+
+    def __init__(self, message: str, number: int = 2) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+class WorkerError(S2SuperresError):
+    """A worker process of an executor died, or cannot begin."""

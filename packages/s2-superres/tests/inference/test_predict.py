@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -13,10 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import shapely
 
 from s2_superres import open_product, superresolve
 from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M
 from s2_superres.errors import AreaError, InputError, OutputError, ProductError, S2SuperresError
+from s2_superres.inference import workers
 from s2_superres.inference.cost import estimate
 from s2_superres.inference.outputs import check_paths
 from s2_superres.inference.plan import Options, choose_bands, prepare
@@ -169,6 +173,85 @@ def test_an_executor_gives_the_same_file(
         predict(scene, there, fine, executor=executor)
     with rasterio.open(here) as a, rasterio.open(there) as b:
         np.testing.assert_array_equal(a.read(), b.read())
+
+
+FORKED = """
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+import tensorflow as tf
+from s2_superres import superresolve
+from s2_superres.errors import S2SuperresError
+if __name__ == "__main__":
+    tf.zeros(2) + 1
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as executor:
+            superresolve(*sys.argv[1:3], weights=sys.argv[3], bands="B05", executor=executor)
+    except S2SuperresError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes that fork")
+def test_a_fork_that_would_wait_for_ever_is_refused(
+    scene: Path, tmp_path: Path, tiny: dict[int, str]
+) -> None:
+    """With what to give instead: TensorFlow has run in the process that would fork."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, str(scene), str(tmp_path / "o.tif"), tiny[20]],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert "would wait for ever" in done.stdout and "get_context('spawn')" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def dies(*_: object) -> None:
+    os._exit(9)
+
+
+def test_a_worker_that_dies_ends_the_run_in_one_line(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fine: Options
+) -> None:
+    """And leaves nothing behind."""
+    monkeypatch.setattr(workers, "run_unit", dies)
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor,
+        pytest.raises(S2SuperresError, match=r"a worker process died.*fewer workers"),
+    ):
+        predict(scene, tmp_path / "o.tif", fine, executor=executor)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_lies_outside_the_polygons_becomes_no_data(
+    scene: Path, tmp_path: Path, fine: Options
+) -> None:
+    """Pixel by pixel: inside as without the mask, outside nothing."""
+    whole, masked = tmp_path / "whole.tif", tmp_path / "masked.tif"
+    corners = [(300103.1, 6199901.7), (301507.9, 6199803.3), (301009.3, 6198506.1)]
+    ring = ", ".join(f"[{x}, {y}]" for x, y in [*corners, corners[0]])
+    aoi = tmp_path / "aoi.geojson"
+    aoi.write_text(
+        '{"type": "FeatureCollection", "crs": {"type": "name", "properties": {"name": '
+        '"urn:ogc:def:crs:EPSG::32633"}}, "features": [{"type": "Feature", "properties": {}, '
+        f'"geometry": {{"type": "Polygon", "coordinates": [[{ring}]]}}}}]}}'
+    )
+    predict(scene, whole, replace(fine, aoi=aoi))
+    predict(scene, masked, replace(fine, aoi=aoi, mask_outside=True))
+    with rasterio.open(whole) as a, rasterio.open(masked) as b:
+        assert a.profile == b.profile
+        left, top = a.bounds.left, a.bounds.top
+        rows, cols = np.mgrid[: a.height, : a.width] + 0.5
+        points = shapely.points(left + 10 * cols, top - 10 * rows)
+        inside = shapely.contains(shapely.Polygon(corners), points)
+        assert 0.2 < inside.mean() < 0.8
+        np.testing.assert_array_equal(b.read(), np.where(inside, a.read(), 0))
+    aoi.write_text(
+        aoi.read_text().replace("Polygon", "LineString").replace("[[[", "[[").replace("]]]", "]]")
+    )
+    with pytest.raises(S2SuperresError, match="no polygon"):
+        prepare(scene, replace(fine, aoi=aoi, mask_outside=True))
+    with pytest.raises(InputError, match="--aoi"):
+        Options(mask_outside=True)
 
 
 def test_progress_ends_with_everything(scene: Path, tmp_path: Path, fine: Options) -> None:

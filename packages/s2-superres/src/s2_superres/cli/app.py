@@ -48,11 +48,18 @@ def _common(
 
 
 class _Stopped(SystemExit):
-    """Raised by a signal, so that everything half written is removed on the way out."""
+    """Raised by a signal, so that everything half written is removed on the way out.
+
+    It ends the process with what shells expect: 130 for Ctrl-C, 143 for SIGTERM.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    raise _Stopped(signal.Signals(number).name)
+    raise _Stopped(number)
 
 
 def _stop_again(ignored: sys.UnraisableHookArgs) -> None:
@@ -60,8 +67,7 @@ def _stop_again(ignored: sys.UnraisableHookArgs) -> None:
     if not isinstance(ignored.exc_value, _Stopped):
         sys.__unraisablehook__(ignored)
         return
-    number = signal.Signals[str(ignored.exc_value.code)]
-    again = threading.Timer(0.1, signal.raise_signal, [number])
+    again = threading.Timer(0.1, signal.raise_signal, [ignored.exc_value.number])
     again.daemon = True
     again.start()
 
@@ -76,7 +82,8 @@ def main() -> None:
     except S2SuperresError as error:
         _fail(str(error))
     except _Stopped as stopped:
-        _fail(f"stopped by {stopped.code}; unfinished output was removed")
+        name = signal.Signals(stopped.number).name
+        _fail(f"stopped by {name}; unfinished output was removed", 128 + stopped.number)
     except BrokenPipeError:
         # Whoever read our output has had enough of it.
         sys.stderr.close()
@@ -88,7 +95,7 @@ def main() -> None:
         _fail("out of memory: take a smaller --tile, or an area of the product")
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = 1) -> NoReturn:
     one_line = " ".join(message.split("\n"))
     print(f"error: {one_line}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(code)

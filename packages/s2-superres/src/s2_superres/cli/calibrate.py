@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from s2_superres.errors import OutputError
-
 
 def calibrate(
     weights: Annotated[
@@ -35,11 +33,12 @@ def calibrate(
 ) -> None:
     """Add to weights what tells error bars, and measure how far to believe them."""
     from s2_superres.bands import BY_RESOLUTION
+    from s2_superres.files.kinds import WEIGHTS
+    from s2_superres.files.paths import check_output
     from s2_superres.networks.weights import load_weights, save_weights
     from s2_superres.training import calibration
 
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} exists already; take another name, or add --overwrite")
+    check_output(out, WEIGHTS, overwrite=overwrite)
     settings = calibration.CalibrationSettings(steps, batch, seed)
     found = load_weights(weights)
 

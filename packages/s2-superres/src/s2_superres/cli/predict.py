@@ -59,6 +59,10 @@ AoiOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Area covered by a vector file.", show_default=False),
 ]
+MaskOption = Annotated[
+    bool,
+    typer.Option("--mask-outside", help="Make no data of what lies outside --aoi's polygons."),
+]
 NetworkOption = Annotated[
     str,
     typer.Option(
@@ -131,6 +135,7 @@ def predict(
     bbox: BboxOption = None,
     bounds: BoundsOption = None,
     aoi: AoiOption = None,
+    mask_outside: MaskOption = False,
     granule: GranuleOption = None,
     offset: OffsetOption = None,
     verify: VerifyOption = False,
@@ -170,6 +175,7 @@ def predict(
         bbox=bbox,
         bounds=bounds,
         aoi=aoi,
+        mask_outside=mask_outside,
         granule=granule,
         offset=offset,
         network=network,

@@ -157,6 +157,6 @@ def _run(config: Any, out: Path, *, resume: bool, overwrite: bool, quiet: bool) 
             )
     except TrainingStopped as stopped:
         typer.echo(str(stopped), err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(128 + stopped.number) from None
     if not quiet:
         typer.echo(result.summary())

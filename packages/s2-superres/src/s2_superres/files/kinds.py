@@ -56,6 +56,7 @@ def _starting(*signatures: bytes) -> Callable[[bytes], bool]:
 #: Classic and BigTIFF in either byte order.
 TIFF = Kind("a TIFF", (".tif", ".tiff"), _starting(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
 PNG = Kind("a PNG", (".png",), _starting(b"\x89PNG\r\n\x1a\n"))
+WEIGHTS = Kind("a weights file", (".npz",), _starting(b"PK"))
 SCORES = Kind("a validation's JSON", (".json",), lambda head: b'"s2-superres-validation/' in head)
 REPORT = Kind(
     "a validation's report", (".html", ".htm"), lambda head: b"<title>Validation of " in head

@@ -17,7 +17,7 @@ from s2_superres.inference import blocks
 from s2_superres.inference.plan import Prepared, error_name
 from s2_superres.networks.choice import NONE
 from s2_superres.products.product import Product
-from s2_superres.raster.grid import Area
+from s2_superres.raster.grid import PIXEL, Area
 from s2_superres.writers.formats import choose_format
 from s2_superres.writers.spec import Format, Layer, RasterSpec, Writer
 
@@ -129,4 +129,17 @@ def stack(run: Prepared, result: blocks.Result) -> NDArray[np.uint16]:
     for band in run.with_errors:
         index = BY_RESOLUTION[band.resolution].index(band)
         planes.append(result.errors[band.resolution][index])
-    return np.stack(planes)
+    stacked = np.stack(planes)
+    if run.inside:
+        stacked[:, _outside(run, result.core)] = run.product.nodata
+    return stacked
+
+
+def _outside(run: Prepared, core: Area) -> NDArray[np.bool_]:
+    """Return the pixels of a window whose middle lies in no polygon."""
+    from rasterio.features import geometry_mask
+    from rasterio.transform import Affine
+
+    transform = Affine(*run.product.grid.crop(core).transform(PIXEL))
+    outside: NDArray[np.bool_] = geometry_mask(run.inside, core.shape, transform)
+    return outside

@@ -24,7 +24,7 @@ from s2_superres.inference import blocks
 from s2_superres.networks.choice import WeightsFiles, choose_networks
 from s2_superres.networks.compute import Compute
 from s2_superres.networks.sharpener import sharpener
-from s2_superres.products.area import find_area
+from s2_superres.products.area import find_area, find_polygons
 from s2_superres.products.openers import Source, open_product
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import Area, Bounds, Grid
@@ -49,6 +49,8 @@ class Options:
         Left, bottom, right, top in degrees, or in the product's CRS.
     aoi : path, optional
         A vector file.
+    mask_outside : bool
+        Make no data of what lies outside the polygons of `aoi`.
     granule : str, optional
         Tile, for products with several.
     offset : float, optional
@@ -80,6 +82,7 @@ class Options:
     bbox: Bounds | None = None
     bounds: Bounds | None = None
     aoi: str | Path | None = None
+    mask_outside: bool = False
     granule: str | None = None
     offset: float | None = None
     network: str = "default"
@@ -97,6 +100,8 @@ class Options:
         if self.format is not None and self.format not in formats():
             raise InputError(f"format {self.format!r}: choose {' or '.join(formats())}")
         self.compute()
+        if self.mask_outside and self.aoi is None:
+            raise InputError("mask_outside: give polygons with --aoi")
         for name in ("bbox", "bounds"):
             box = getattr(self, name)
             if box is not None and len(box) != 4:
@@ -121,6 +126,9 @@ class Prepared:
     windows : Plan
     job : Job
     options : Options
+    inside : tuple of dict
+        Polygons as GeoJSON in the product's CRS, outside of which there is to be no data;
+        empty for everywhere.
     """
 
     product: Product
@@ -129,6 +137,7 @@ class Prepared:
     windows: Plan
     job: blocks.Job
     options: Options
+    inside: tuple[dict[str, Any], ...] = ()
 
     @property
     def grid(self) -> Grid:
@@ -213,7 +222,10 @@ def prepare(product: Product | Source, options: Options | None = None) -> Prepar
     made = sharpener(networks, options.compute().ready(), options.with_error)
     windows = plan(area, made.tile, made.halo)
     job = blocks.Job(made, windows.outer_shape, product.radiometry())
-    return Prepared(product, bands, area, windows, job, options)
+    inside: tuple[dict[str, Any], ...] = ()
+    if options.mask_outside and options.aoi is not None:
+        inside = find_polygons(product.grid, options.aoi)
+    return Prepared(product, bands, area, windows, job, options, inside)
 
 
 def choose_bands(

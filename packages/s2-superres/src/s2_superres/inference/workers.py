@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 
 from s2_superres.bands import Band
+from s2_superres.errors import WorkerError
 from s2_superres.inference import blocks
 from s2_superres.inference.plan import Prepared
 from s2_superres.products.openers import open_reader
@@ -57,7 +66,56 @@ def run_on(
     todo: Iterable[tuple[Window, bool]],
     store: Callable[[blocks.Result], None],
 ) -> None:
-    """Hand windows out, a bounded number at a time, and store them as they come back."""
+    """Hand windows out, a bounded number at a time, and store them as they come back.
+
+    Raises
+    ------
+    WorkerError
+        If the executor's processes would hang, or one of them died.
+    """
+    refuse_hanging_forks(executor)
+    try:
+        _hand_out(executor, run, todo, store)
+    except BrokenExecutor:
+        raise WorkerError(
+            f"{run.product.name}: a worker process died, maybe for want of memory; take fewer "
+            "workers or a smaller tile. In a script, start them below "
+            "`if __name__ == '__main__':`"
+        ) from None
+
+
+def refuse_hanging_forks(executor: Executor) -> None:
+    """Check that no process would be forked from this one while TensorFlow is alive in it.
+
+    A fork copies TensorFlow's locks but not the threads that would release them, so that the
+    child waits for ever at its first operation.
+    """
+    if not isinstance(executor, ProcessPoolExecutor) or not _tensorflow_is_alive():
+        return
+    context = getattr(executor, "_mp_context", None)
+    workers = getattr(executor, "_max_workers", 0)
+    begun = len(getattr(executor, "_processes", None) or ())
+    if context is not None and context.get_start_method() == "fork" and begun < workers:
+        raise WorkerError(
+            "the executor forks its workers from a process where TensorFlow has run, and they "
+            "would wait for ever; give ProcessPoolExecutor("
+            "mp_context=multiprocessing.get_context('spawn'))"
+        )
+
+
+def _tensorflow_is_alive() -> bool:
+    """Whether TensorFlow has begun its threads in this process, by us or anybody else."""
+    eager = sys.modules.get("tensorflow.python.eager.context")
+    context = getattr(eager, "_context", None)
+    return bool(getattr(context, "_initialized", False))
+
+
+def _hand_out(
+    executor: Executor,
+    run: Prepared,
+    todo: Iterable[tuple[Window, bool]],
+    store: Callable[[blocks.Result], None],
+) -> None:
     units = (Unit(run.product, run.sources, window, run.job, compare) for window, compare in todo)
     workers = getattr(executor, "_max_workers", None) or _WORKERS_UNKNOWN
     pending: set[Future[blocks.Result]] = set()

@@ -9,10 +9,15 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from s2_superres.errors import AreaError
 from s2_superres.files.gdal import check_proj
 from s2_superres.raster.grid import UNIT, Area, Bounds, Grid
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 #: Points added to each edge before it is bent into another CRS.
 _DENSIFY = 21
@@ -118,8 +123,14 @@ def _project_bbox(grid: Grid, bbox: Bounds) -> Bounds:
     )
 
 
-def _cover_file(grid: Grid, path: Path, unit: int) -> Area:
-    """Cover the bounds of a vector file's features, each vertex brought into the grid's CRS."""
+def find_shapes(grid: Grid, path: str | Path) -> NDArray[np.object_]:
+    """Return a vector file's features as shapely's geometries in the grid's CRS.
+
+    Raises
+    ------
+    AreaError
+        If the file cannot be read, or holds nothing near the grid.
+    """
     import numpy as np
     import pyogrio
     import shapely
@@ -153,18 +164,42 @@ def _cover_file(grid: Grid, path: Path, unit: int) -> Area:
         )
     except RasterioError as error:
         raise AreaError(f"{path}: its CRS cannot be used ({error})") from None
-    x, y = np.asarray(xs), np.asarray(ys)
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+    placed = np.column_stack([xs, ys])
+    if not np.isfinite(placed).all():
         raise AreaError(f"{path}: lies far outside the tile, which is in {grid.crs}")
+    found: NDArray[np.object_] = shapely.set_coordinates(shapes, placed)
+    return found
+
+
+def find_polygons(grid: Grid, path: str | Path) -> tuple[dict[str, Any], ...]:
+    """Return the polygons among a vector file's features, as GeoJSON in the grid's CRS.
+
+    Raises
+    ------
+    AreaError
+        If there are none, or the file cannot be read.
+    """
+    import shapely
+    from shapely.geometry import mapping
+
+    shapes = find_shapes(grid, path)
+    found = tuple(mapping(shape) for shape in shapes if shapely.area(shape) > 0)
+    if not found:
+        raise AreaError(f"{path}: holds no polygon, so nothing lies inside; leave the mask out")
+    return found
+
+
+def _cover_file(grid: Grid, path: Path, unit: int) -> Area:
+    """Cover the bounds of a vector file's features."""
+    import shapely
+
+    left, bottom, right, top = (
+        float(edge) for edge in shapely.total_bounds(find_shapes(grid, path))
+    )
+    # A point or a line along the grid still has a pixel around it.
+    half = 0.5 if left == right or bottom == top else 0.0
     try:
-        # A point or a line along the grid still has a pixel around it.
-        half = 0.5
-        return grid.cover(
-            (x.min() - half, y.min() - half, x.max() + half, y.max() + half)
-            if x.min() == x.max() or y.min() == y.max()
-            else (x.min(), y.min(), x.max(), y.max()),
-            unit,
-        )
+        return grid.cover((left - half, bottom - half, right + half, top + half), unit)
     except AreaError as error:
         raise AreaError(f"{path}: {error}") from None
 

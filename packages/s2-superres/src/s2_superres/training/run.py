@@ -166,7 +166,8 @@ def train(
                     run.checkpoint()
                     raise TrainingStopped(
                         f"stopped by {stop()} after step {state.step} of {steps}; "
-                        f"go on with --resume --out {folder}"
+                        f"go on with --resume --out {folder}",
+                        signal.Signals[stop()].value,
                     )
                 if report:
                     report(state.step, steps, loss, score)

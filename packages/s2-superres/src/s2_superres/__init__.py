@@ -10,6 +10,7 @@ from s2_superres.errors import S2SuperresError
 if TYPE_CHECKING:
     from s2_superres.inference.api import superresolve
     from s2_superres.inference.arrays import SuperResolved
+    from s2_superres.inference.dataset import open
     from s2_superres.products.openers import open_product
     from s2_superres.products.product import Product
 
@@ -20,6 +21,7 @@ __all__ = [
     "S2SuperresError",
     "SuperResolved",
     "__version__",
+    "open",
     "open_product",
     "superresolve",
 ]
@@ -29,6 +31,7 @@ __getattr__, _ = offer(
     {
         "Product": "products.product",
         "SuperResolved": "inference.arrays",
+        "open": "inference.dataset",
         "open_product": "products.openers",
         "superresolve": "inference.api",
     },

@@ -1,4 +1,4 @@
-"""The pages "From a STAC search" and "EOPF Zarr": every command and every program in them runs."""
+"""The pages on STAC, EOPF Zarr and xarray: every command and every program in them runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from s2_superres.cli.app import app
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.catalogues import write_item
-from s2_superres.testing.products import ProductSpec, landscape
+from s2_superres.testing.products import ProductSpec, landscape, write_product
 from s2_superres.testing.server import serve
 
 DOCS = Path(__file__).parents[4] / "docs" / "s2-superres"
@@ -45,7 +45,7 @@ def store(folder: Path) -> None:
             archive.write(file, file.relative_to(path))
 
 
-@pytest.mark.parametrize("page", ["stac.md", "eopf.md"])
+@pytest.mark.parametrize("page", ["stac.md", "eopf.md", "xarray.md"])
 def test_what_a_page_shows_runs(
     page: str, folder: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,12 +54,16 @@ def test_what_a_page_shows_runs(
     place, url = folder
     if page == "eopf.md":
         store(place)
+    elif page == "xarray.md":
+        pytest.importorskip("rioxarray")
+        write_product(place, SPEC, landscape).rename(place / "product.SAFE")
     elif "import pystac" in text:
         pytest.importorskip("pystac")
     monkeypatch.chdir(place)
     # The local regression takes the place of the network, which takes its time to load.
     text = text.replace("https://catalogue.example.org/", url)
     text = text.replace("overwrite=True", 'overwrite=True, network="none"')
+    text = re.sub(r'(chunks=120|include_10m=True|level="L2A")', r'\1, network="none"', text)
     ran = 0
     for kind, block in re.findall(r"```(console|python)\n(.*?)```", text, re.DOTALL):
         if kind == "python":

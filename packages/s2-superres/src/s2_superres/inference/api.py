@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
@@ -13,6 +14,7 @@ from s2_superres.inference.arrays import SuperResolved, superresolve_arrays
 from s2_superres.products.product import Product
 
 if TYPE_CHECKING:
+    import xarray as xr
     from numpy.typing import ArrayLike
 
     from s2_superres.inference.results import Summary
@@ -48,11 +50,17 @@ def superresolve(
 ) -> Summary: ...
 
 
-def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
+@overload
+def superresolve(dataset: xr.Dataset, /, *, level: str, **options: Any) -> xr.Dataset: ...
+
+
+def superresolve(*args: Any, **kwargs: Any) -> Any:
     """Bring Sentinel-2's 20 m and 60 m bands to 10 m.
 
-    Two forms: ``superresolve(b10, b20, b60=None, *, level, ...)`` on arrays,
-    and ``superresolve(product, output, ...)`` from a product to a GeoTIFF.
+    Three forms: ``superresolve(b10, b20, b60=None, *, level, ...)`` on arrays,
+    ``superresolve(dataset, *, level, ...)`` on an xarray dataset, see
+    `s2_superres.inference.dataset.superresolve_dataset`, and
+    ``superresolve(product, output, ...)`` from a product to a GeoTIFF.
 
     Parameters
     ----------
@@ -129,17 +137,26 @@ def superresolve(*args: Any, **kwargs: Any) -> SuperResolved | Summary:
     first = args[0] if args else kwargs.get("product")
     # A dictionary or an object with assets is a STAC item, or a mapping of bands to files.
     files = isinstance(first, str | os.PathLike | Product | dict) or hasattr(first, "assets")
-    function: Callable[..., SuperResolved | Summary] = _to_file if files else superresolve_arrays
+    function: Callable[..., Any]
+    if _is_dataset(first):
+        from s2_superres.inference.dataset import superresolve_dataset
+
+        function, form = superresolve_dataset, "superresolve(dataset, *, level=..., ...)"
+    elif files:
+        function, form = _to_file, "superresolve(product, output, ...)"
+    else:
+        function = superresolve_arrays
+        form = "superresolve(b10, b20, b60=None, *, level='L1C' or 'L2A', ...)"
     try:
         signature(function).bind(*args, **kwargs)
     except TypeError as error:
-        form = (
-            "superresolve(product, output, ...)"
-            if files
-            else "superresolve(b10, b20, b60=None, *, level='L1C' or 'L2A', ...)"
-        )
         raise InputError(f"superresolve: {error}; call it as {form}") from None
     return function(*args, **kwargs)
+
+
+def _is_dataset(value: object) -> bool:
+    """Whether it is xarray's, without importing that."""
+    return "xarray" in sys.modules and isinstance(value, sys.modules["xarray"].Dataset)
 
 
 def _to_file(

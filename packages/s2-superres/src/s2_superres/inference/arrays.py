@@ -91,7 +91,7 @@ def superresolve_arrays(
     with_error: bool = False,
 ) -> SuperResolved:
     """Bring 20 m and 60 m bands to 10 m: see `s2_superres.superresolve`."""
-    nodata = _check_conventions(level, offset, nodata, consistent)
+    nodata = check_conventions(level, offset, nodata, consistent)
     compute = Compute(precision, tile, threads, device)
     given = [None if bands is None else _array(f"b{r}", bands)
              for r, bands in zip((10, 20, 60), (b10, b20, b60), strict=True)]  # fmt: skip
@@ -197,7 +197,7 @@ def check_arrays(b10: ArrayLike, b20: ArrayLike, b60: ArrayLike | None) -> Array
     return ArraySource(arrays)
 
 
-def _check_conventions(
+def check_conventions(
     level: object, offset: object, nodata: object, consistent: object
 ) -> float | None:
     """Check what is said about the digital numbers; return the number of no data, if there is one.

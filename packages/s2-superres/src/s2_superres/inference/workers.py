@@ -43,7 +43,7 @@ class Unit:
 
 def run_unit(unit: Unit) -> blocks.Result:
     """Sharpen one window; weights and files stay open in the process for the next."""
-    source = _open_source(unit.product, unit.bands)
+    source = open_source(unit.product, unit.bands)
     return blocks.process(source, unit.window, unit.job, unit.compare)
 
 
@@ -51,7 +51,8 @@ def run_unit(unit: Unit) -> blocks.Result:
 _open: dict[tuple[str, str, tuple[Band, ...]], Reader] = {}
 
 
-def _open_source(product: Product, bands: tuple[Band, ...]) -> Reader:
+def open_source(product: Product, bands: tuple[Band, ...]) -> Reader:
+    """Return the reader of a product, which stays open until another product is read."""
     key = product.path, product.name, bands
     if key not in _open:
         while _open:

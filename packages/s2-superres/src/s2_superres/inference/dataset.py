@@ -1,0 +1,340 @@
+"""xarray's datasets, out and in: windows are sharpened when, and where, Dask asks for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2_superres.bands import BY_RESOLUTION, INPUTS, Band
+from s2_superres.errors import InputError
+from s2_superres.inference import blocks
+from s2_superres.inference.plan import Prepared, error_name, prepare
+from s2_superres.inference.workers import open_source
+from s2_superres.networks.compute import Compute
+from s2_superres.products.product import Product
+from s2_superres.raster.grid import Area
+from s2_superres.raster.radiometry import Radiometry
+from s2_superres.raster.windows import Plan, Window, plan
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: What an xarray dataset may be cut into: sides of a chunk in 10 m pixels.
+Chunks = int | tuple[int, int] | None
+
+#: Files are read by one thread at a time; Dask has several.
+_reading = threading.Lock()
+
+
+def open_dataset(source: Any, *, chunks: Chunks = None, **options: Any) -> xr.Dataset:
+    """Open a product as a lazy dataset of its bands at 10 m.
+
+    Nothing is read or sharpened before it is asked for. The pixels are those of
+    ``s2-superres predict``, whatever the chunks and wherever they are computed.
+
+    Parameters
+    ----------
+    source : Product, path or whatever `open_product` takes
+    chunks : int or (int, int), optional
+        Sides of a chunk in pixels, rows first. By default a window of the networks, which is the
+        least that can be computed.
+    **options
+        The fields of `s2_superres.inference.Options` that say what to make of the product and
+        how: ``bands``, ``include_10m``, ``with_error``, ``bbox``, ``bounds``, ``aoi``,
+        ``granule``, ``offset``, ``network``, ``weights``, ``consistent``, ``precision``, ``tile``,
+        ``threads``, ``device``.
+
+    Returns
+    -------
+    xarray.Dataset
+        A variable per band, named after it, of dimensions ``y`` and ``x`` with coordinates of
+        pixels' centres in the CRS that ``spatial_ref`` holds. Digital numbers as in the product:
+        reflectance = DN * ``scale_factor`` + ``add_offset``; ``_FillValue`` is no data.
+
+    Raises
+    ------
+    S2SuperresError
+        If xarray, Dask or rioxarray is not installed, or the product or an option cannot be used.
+    """
+    from s2_superres.inference.plan import Options
+
+    _require()
+    try:
+        chosen = Options(**options)
+    except TypeError as error:
+        raise InputError(
+            f"open: {str(error).partition(') ')[2]}; see s2_superres.inference.Options"
+        ) from None
+    run = prepare(source, chosen)
+    work = _Work(
+        _Opened(run.product, run.sources),
+        run.job,
+        tuple((band, False) for band in run.bands)
+        + tuple((band, True) for band in run.with_errors),
+    )
+    attributes = [_attributes(run, band, error) for band, error in work.planes]
+    return _dataset(
+        _lazy(work, run.windows, np.uint16, chunks),
+        {_name(*plane): one for plane, one in zip(work.planes, attributes, strict=True)},
+        ("y", "x"),
+        run,
+    )
+
+
+#: As `s2_superres.open`.
+open = open_dataset
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A product, read by whichever process needs a window of it."""
+
+    product: Product
+    bands: tuple[Band, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.product.grid.rows, self.product.grid.cols
+
+    def read(self, bands: Sequence[Band], area: Area) -> NDArray[Any]:
+        with _reading:
+            return open_source(self.product, self.bands).read(bands, area)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done for each window. Picklable.
+
+    Attributes
+    ----------
+    source : Source
+    job : Job
+    planes : tuple of (Band, bool)
+        What comes out, in order: a band, or the error bar of one.
+    """
+
+    source: blocks.Source
+    job: blocks.Job
+    planes: tuple[tuple[Band, bool], ...]
+
+    def __call__(self, window: Window) -> NDArray[Any]:
+        """Sharpen a window: ``(planes, rows, cols)``."""
+        result = blocks.process(self.source, window, self.job)
+        return np.stack(
+            [
+                (result.errors if error else result.bands)[band.resolution][
+                    BY_RESOLUTION[band.resolution].index(band)
+                ]
+                for band, error in self.planes
+            ]
+        )
+
+
+def _lazy(work: _Work, windows: Plan, dtype: Any, chunks: Chunks) -> Any:
+    """Return a Dask array whose blocks are windows, cut anew if asked for."""
+    import dask.array as da
+    from dask.delayed import delayed
+
+    # Dask has types in part only.
+    arrays: Any = da
+    shared = delayed(work, pure=False, traverse=False)
+    _, across = windows.shape
+    parts = [
+        arrays.from_delayed(shared(window), (len(work.planes), *window.core.shape), dtype)
+        for window in windows
+    ]
+    rows = [parts[start : start + across] for start in range(0, len(parts), across)]
+    whole = arrays.block(rows)
+    if chunks is None:
+        return whole
+    sides = (chunks, chunks) if isinstance(chunks, int) else tuple(chunks)
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise InputError(f"chunks {chunks!r}: give one or two sides in pixels, such as 1024")
+    return whole.rechunk((-1, *sides))
+
+
+def _name(band: Band, error: bool) -> str:
+    return error_name(band) if error else band.name
+
+
+def _attributes(run: Prepared, band: Band, error: bool) -> dict[str, Any]:
+    product = run.product
+    offset = 0.0 if error else product.offsets[band.name] / product.quantification
+    what = f"half width of the interval that holds {band.name} in 90 %" if error else band.name
+    return {
+        "long_name": what,
+        "wavelength": product.wavelengths[band.name],
+        "scale_factor": 1 / product.quantification,
+        "add_offset": offset,
+        "_FillValue": product.nodata,
+        "units": "1",
+    }
+
+
+def _dataset(
+    array: Any, variables: Mapping[str, dict[str, Any]], dims: tuple[str, str], run: Prepared
+) -> xr.Dataset:
+    """Put planes on the grid of a run."""
+    import rioxarray  # noqa: F401 - gives datasets their .rio
+    import xarray as xr
+    from rasterio.transform import Affine
+
+    grid = run.grid
+    transform = Affine(*grid.transform())
+    rows, cols = np.arange(grid.rows) + 0.5, np.arange(grid.cols) + 0.5
+    product = run.product
+    dataset = xr.Dataset(
+        {
+            name: (dims, array[i], attributes)
+            for i, (name, attributes) in enumerate(variables.items())
+        },
+        coords={
+            dims[0]: transform.f + transform.e * rows,
+            dims[1]: transform.c + transform.a * cols,
+        },
+        attrs={
+            "product": product.name,
+            "level": product.level,
+            "processing_baseline": product.baseline,
+            **({"acquired": f"{product.acquired:%Y-%m-%dT%H:%M:%SZ}"} if product.acquired else {}),
+        },
+    )
+    placed: xr.Dataset = dataset.rio.write_crs(grid.crs).rio.write_transform(transform)
+    return placed
+
+
+def _require() -> None:
+    for name in ("xarray", "dask.array", "rioxarray"):
+        try:
+            __import__(name)
+        except ImportError as error:
+            raise InputError(
+                f"datasets need {name.partition('.')[0]}, which is not installed: "
+                "pip install 's2-superres[xarray]'"
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class _Variables:
+    """Bands of a dataset, read like a product."""
+
+    variables: Mapping[str, Any]
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        rows, cols = self.shape
+        return rows, cols
+
+    def read(self, bands: Sequence[Band], area: Area) -> NDArray[Any]:
+        import dask
+
+        cut = np.s_[area.row : area.row_stop, area.col : area.col_stop]
+        with dask.config.set(scheduler="synchronous"):
+            return np.stack([np.asarray(self.variables[band.name][cut]) for band in bands])
+
+
+def superresolve_dataset(
+    dataset: xr.Dataset,
+    *,
+    level: str,
+    offset: float = 0.0,
+    nodata: float | None = 0.0,
+    network: str = "default",
+    weights: Any = None,
+    consistent: bool = True,
+    precision: str = "auto",
+    tile: int | None = None,
+    threads: int | None = None,
+    device: str = "auto",
+    chunks: Chunks = None,
+) -> xr.Dataset:
+    """Bring the 20 m and 60 m bands of a dataset to 10 m, lazily.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Two-dimensional variables ``B02``, ``B03``, ``B04``, ``B08`` on the 10 m grid, the six 20 m
+        bands on theirs and, if those are to be sharpened, ``B01`` and ``B09`` on theirs: rows and
+        columns are a half and a sixth.
+    chunks : int or (int, int), optional
+        As for `open_dataset`.
+    level, offset, nodata, network, weights, consistent, precision, tile, threads, device
+        As for `s2_superres.superresolve` on arrays.
+
+    Returns
+    -------
+    xarray.Dataset
+        The sharpened bands in float32, on the dimensions and coordinates of ``B02``; pixel for
+        pixel what `superresolve` makes of arrays.
+
+    Raises
+    ------
+    S2SuperresError
+        Naming the band, or the argument, and the cure.
+    """
+    from s2_superres.inference.arrays import check_conventions
+    from s2_superres.networks.choice import choose_networks
+    from s2_superres.networks.sharpener import sharpener
+
+    _require()
+    import xarray as xr
+
+    nodata = check_conventions(level, offset, nodata, consistent)
+    resolutions = (20, 60) if any(b.name in dataset for b in BY_RESOLUTION[60]) else (20,)
+    found = _variables(dataset, INPUTS[max(resolutions)])
+    networks = choose_networks(
+        resolutions, level, network=network, weights=weights, consistent=consistent
+    )
+    made = sharpener(networks, Compute(precision, tile, threads, device).ready())
+    uint16 = all(v.dtype == np.uint16 for v in found.values())
+    radiometry = Radiometry.uniform(offset, nodata, 65535.0 if uint16 else None, np.float32)
+    first = found["B02"]
+    windows = plan(Area(0, 0, *first.shape), made.tile, made.halo, blocks.unit_of(made.inputs))
+    work = _Work(
+        _Variables({name: v.data for name, v in found.items()}, first.shape),
+        blocks.Job(made, windows.outer_shape, radiometry),
+        tuple((band, False) for r in resolutions for band in BY_RESOLUTION[r]),
+    )
+    array = _lazy(work, windows, np.float32, chunks)
+    return xr.Dataset(
+        {
+            band.name: (first.dims, array[i], {"long_name": band.name})
+            for i, (band, _) in enumerate(work.planes)
+        },
+        coords=first.coords,
+        attrs=dataset.attrs,
+    )
+
+
+def _variables(dataset: xr.Dataset, resolutions: Sequence[int]) -> dict[str, xr.DataArray]:
+    """Check and return the bands of these resolutions."""
+    found = {}
+    for resolution in resolutions:
+        for band in BY_RESOLUTION[resolution]:
+            if band.name not in dataset:
+                raise InputError(
+                    f"the dataset holds no {band.name}: it needs all bands of "
+                    f"{' and '.join(map(str, resolutions))} m as variables of their names"
+                )
+            found[band.name] = dataset[band.name]
+    rows, cols = found["B02"].shape if found["B02"].ndim == 2 else (0, 0)
+    unit = max(resolutions) // 10
+    if not rows or not cols or rows % unit or cols % unit:
+        raise InputError(
+            f"B02 has shape {found['B02'].shape}: it must be (rows, cols), multiples of {unit}"
+        )
+    for resolution in resolutions:
+        expected = rows * 10 // resolution, cols * 10 // resolution
+        for band in BY_RESOLUTION[resolution]:
+            if found[band.name].shape != expected:
+                raise InputError(
+                    f"{band.name} has shape {found[band.name].shape}, but B02's {rows} x {cols} "
+                    f"call for {expected}"
+                )
+    return found

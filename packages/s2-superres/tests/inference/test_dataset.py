@@ -1,0 +1,112 @@
+"""Datasets hold, chunk by chunk, the pixels that the command writes."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import s2_superres
+from s2_superres.errors import InputError
+from s2_superres.inference.dataset import open_dataset
+from s2_superres.inference.predict import Options, predict
+from s2_superres.raster.grid import Grid
+from s2_superres.testing.products import ProductSpec, landscape, write_product
+
+xr = pytest.importorskip("xarray")
+pytest.importorskip("rioxarray")
+dask = pytest.importorskip("dask")
+
+#: Weights that run at once, and windows smaller than the scene.
+GRID = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small product."""
+    folder = tmp_path_factory.mktemp("scene")
+    return write_product(folder, ProductSpec("L1C", "05.09", GRID), landscape)
+
+
+@pytest.fixture(scope="module")
+def options(tiny: dict[int, str]) -> dict[str, object]:
+    return {"weights": dict(tiny), "precision": "float32", "tile": 180, "include_10m": True}
+
+
+@pytest.fixture(scope="module")
+def written(scene: Path, options: dict[str, object], tmp_path_factory: pytest.TempPathFactory):
+    """What the command makes of it."""
+    path = tmp_path_factory.mktemp("written") / "out.tif"
+    predict(scene, path, Options(**options))
+    with rasterio.open(path) as file:
+        bands = dict(zip(file.descriptions, file.read(), strict=True))
+        return bands, file.transform, file.crs, file.scales[0], file.offsets[0]
+
+
+def test_the_dataset_is_lazy_placed_and_described(scene: Path, options, written) -> None:
+    """Bands by name on coordinates of pixel centres, as GDAL and rioxarray see the file."""
+    bands, transform, crs, scale, offset = written
+    lazy = open_dataset(scene, **options)
+    assert set(lazy.data_vars) == set(bands)
+    assert all(dask.is_dask_collection(v.data) for v in lazy.data_vars.values())
+    assert lazy.B05.dims == ("y", "x") and lazy.B05.dtype == np.uint16
+    assert lazy.rio.crs == crs and lazy.rio.transform() == transform
+    # Without the transform that was written, from the coordinates alone.
+    assert lazy.drop_vars("spatial_ref").rio.transform() == transform
+    assert lazy.B05.attrs["scale_factor"] == scale
+    assert lazy.B05.attrs["add_offset"] == offset
+    assert lazy.B05.attrs["_FillValue"] == 0
+
+
+@settings(deadline=None, max_examples=6)
+@given(data=st.data())
+def test_any_chunking_gives_the_commands_pixels(scene, options, written, data) -> None:
+    """And any part of it; on threads too, and after a trip through pickle, as to a cluster."""
+    bands = written[0]
+    sides = st.integers(31, 400)
+    chunks = data.draw(st.one_of(st.none(), sides, st.tuples(sides, sides)))
+    top, left = data.draw(st.integers(0, 200)), data.draw(st.integers(0, 250))
+    lazy = pickle.loads(pickle.dumps(open_dataset(scene, chunks=chunks, **options)))
+    scheduler = data.draw(st.sampled_from(["threads", "synchronous"]))
+    part = lazy.isel(y=slice(top, top + 60), x=slice(left, left + 80)).compute(scheduler=scheduler)
+    for name, expected in bands.items():
+        np.testing.assert_array_equal(part[name], expected[top : top + 60, left : left + 80])
+
+
+def test_a_dataset_of_three_grids_is_sharpened_like_arrays(tiny: dict[int, str]) -> None:
+    """Lazily, from arrays in memory and in chunks."""
+    rng = np.random.default_rng(1)
+    shapes = {10: (4, 96, 132), 20: (6, 48, 66), 60: (2, 16, 22)}
+    arrays = {r: rng.integers(500, 4000, shape).astype("u2") for r, shape in shapes.items()}
+    variables = {
+        band.name: ((f"y{r}", f"x{r}"), plane)
+        for r, planes in arrays.items()
+        for band, plane in zip(s2_superres.bands.BY_RESOLUTION[r], planes, strict=True)
+    }
+    dataset = xr.Dataset(variables, coords={"y10": np.arange(96.0)})
+    same = {"level": "L1C", "weights": tiny, "precision": "float32", "tile": 120}
+    expected = s2_superres.superresolve(*arrays.values(), **same)
+    for given_ in (dataset, dataset.chunk(25)):
+        lazy = s2_superres.superresolve(given_, chunks=50, **same)
+        assert lazy.B05.dims == ("y10", "x10") and dask.is_dask_collection(lazy.B05.data)
+        made = lazy.compute()
+        np.testing.assert_array_equal(made.B05, expected.b20[0])
+        np.testing.assert_array_equal(made.B09, expected.b60[1])
+        np.testing.assert_array_equal(made.y10, dataset.y10)
+    with pytest.raises(InputError, match="no B8A"):
+        s2_superres.superresolve(dataset.drop_vars("B8A"), **same)
+    with pytest.raises(InputError, match="B11 has shape"):
+        s2_superres.superresolve(dataset.assign(B11=dataset.B02), **same)
+
+
+def test_what_cannot_be_is_said(scene: Path) -> None:
+    """In one line."""
+    with pytest.raises(InputError, match="unexpected keyword"):
+        open_dataset(scene, colour="red")
+    with pytest.raises(InputError, match="chunks 0"):
+        open_dataset(scene, chunks=0, network="none")

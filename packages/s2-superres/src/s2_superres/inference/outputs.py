@@ -34,7 +34,7 @@ def check_paths(run: Prepared, output: Path, quicklook: Path | None = None) -> N
     if output.suffix.lower() in (".zip", ".xml") or is_product_folder(output):
         raise OutputError(
             f"{output}: has the name of a product, and one output is of one product; "
-            "for several products give --out-dir DIR"
+            "give the others in runs of their own"
         )
     protect_inputs(outputs, [run.product.path, *run.product.files.values()])
     nbytes = raster_spec(run).nbytes

@@ -163,3 +163,28 @@ def test_an_error_is_one_line_on_stderr(
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert "nothing.SAFE" in done.stderr
+
+
+MEASURED = """
+import resource, sys
+from s2_superres.cli import main
+try:
+    main()
+finally:
+    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+def test_the_memory_that_a_dry_run_tells_is_enough(l1c: Path, tmp_path: Path) -> None:
+    """And not twice what the run then takes."""
+    told, taken = (
+        subprocess.run(
+            [sys.executable, "-c", MEASURED, "predict", l1c, tmp_path / "o.tif", *more],
+            capture_output=True, text=True, check=True,
+        )
+        for more in (["--dry-run", "--json"], ["-q"])
+    )  # fmt: skip
+    estimate = json.loads(told.stdout)["estimated_memory_bytes"]
+    peak = int(taken.stderr.split("peak ")[1])
+    assert 0.97 * peak < estimate < 1.5 * peak

@@ -12,6 +12,9 @@ from s2_superres.bands import BANDS, BY_RESOLUTION
 from s2_superres.inference import blocks
 from s2_superres.inference.plan import Prepared
 
+#: What GDAL takes while it makes the output of the windows, its block cache above all.
+_GDAL_WHILE_WRITING = 128 * 2**20
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -56,7 +59,8 @@ def estimate(run: Prepared) -> Estimate:
         for band in run.sources
     )
     windows = 3 * outer.rows * outer.cols * 4 * len(BANDS)
-    return Estimate(seconds * len(run.windows), peak_memory() + decoded + windows)
+    memory = peak_memory() + decoded + windows + _GDAL_WHILE_WRITING
+    return Estimate(seconds * len(run.windows), memory)
 
 
 def peak_memory() -> int:

@@ -63,6 +63,12 @@ def test_the_dataset_is_lazy_placed_and_described(scene: Path, options, written)
     assert lazy.B05.attrs["_FillValue"] == 0
 
 
+def test_what_only_files_have_is_refused(scene: Path, tmp_path: Path) -> None:
+    """Not left out in silence."""
+    with pytest.raises(InputError, match=r"mask_outside.*rio\.clip"):
+        s2_superres.open(scene, aoi=tmp_path / "aoi.geojson", mask_outside=True)
+
+
 @settings(deadline=None, max_examples=6)
 @given(data=st.data())
 def test_any_chunking_gives_the_commands_pixels(scene, options, written, data) -> None:

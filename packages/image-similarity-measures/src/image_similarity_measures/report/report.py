@@ -15,8 +15,6 @@ from image_similarity_measures.metrics import METRICS
 
 __all__ = ["Failure", "Report", "Result", "to_csv", "to_json", "to_table"]
 
-_UNIT_OF_THE_DATA = "dn"
-
 
 @dataclass(frozen=True, slots=True)
 class Result:

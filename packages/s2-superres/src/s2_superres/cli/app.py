@@ -50,7 +50,8 @@ def _common(
 class _Stopped(SystemExit):
     """Raised by a signal, so that everything half written is removed on the way out.
 
-    It ends the process with what shells expect: 130 for Ctrl-C, 143 for SIGTERM.
+    It ends the process with what shells expect: 130 for Ctrl-C, 143 for SIGTERM, 129 for a closed
+    terminal.
     """
 
     def __init__(self, number: int) -> None:

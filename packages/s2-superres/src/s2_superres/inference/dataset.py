@@ -70,6 +70,10 @@ def open_dataset(source: Any, *, chunks: Chunks = None, **options: Any) -> xr.Da
         raise InputError(
             f"open: {str(error).partition(') ')[2]}; see s2_superres.inference.Options"
         ) from None
+    if chosen.mask_outside:
+        raise InputError(
+            "open: mask_outside is for files; clip the dataset with rioxarray's rio.clip"
+        )
     run = prepare(source, chosen)
     work = _Work(
         _Opened(run.product, run.sources),

@@ -57,8 +57,6 @@ class Family:
     trims : bool
         Whether the body is left out where only what comes before needs the pixels. It is worth it
         where that looks much farther.
-    bare : bool
-        Whether it makes something without its body, untrained.
     phases : bool
         Whether it can look for the sensor's own grid, see `s2_superres.networks.phased`.
     foreign : callable, optional
@@ -75,7 +73,6 @@ class Family:
     mirrored: int = 1
     tail_rate: float = 1.0
     trims: bool = False
-    bare: bool = False
     phases: bool = False
     foreign: Foreign | None = None
 

@@ -122,7 +122,7 @@ def _error_bars(comparisons: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]
     told: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for comparison in comparisons:
         for result in comparison["results"]:
-            if result["coverage"] is not None:
+            if result.get("coverage") is not None:
                 told.setdefault(result["method"], []).append((comparison["scene"], result))
     for method, scenes in told.items():
         rows = [

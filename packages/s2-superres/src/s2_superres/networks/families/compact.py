@@ -113,7 +113,6 @@ FAMILIES = (
         # It scales its output down itself.
         tail_rate=1.0,
         trims=True,
-        bare=True,
         phases=True,
     ),
 )

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from s2_superres.cli.options import OverwriteOption
+from s2_superres.cli.progress import Display
+
 
 def calibrate(
     weights: Annotated[
@@ -28,7 +31,7 @@ def calibrate(
     steps: Annotated[int, typer.Option(metavar="N", help="Of the head's training.", min=1)] = 1500,
     batch: Annotated[int, typer.Option(metavar="N", help="Patches per step.", min=1)] = 4,
     seed: Annotated[int, typer.Option(metavar="N", help="Of what is drawn at random.", min=0)] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older file.")] = False,
+    overwrite: OverwriteOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ) -> None:
     """Add to weights what tells error bars, and measure how far to believe them."""
@@ -42,14 +45,17 @@ def calibrate(
     settings = calibration.CalibrationSettings(steps, batch, seed)
     found = load_weights(weights)
 
-    def report(step: int, steps: int, loss: float) -> None:
-        if not quiet and (step % 100 == 0 or step == steps):
-            typer.echo(f"step {step}/{steps}", err=True)
+    warnings: list[str] = []
+    with Display(quiet=quiet) as display:
 
-    def warn(line: str) -> None:
+        def report(step: int, steps: int, loss: float) -> None:
+            display(f"step {step}/{steps}", step / steps)
+
+        told, how = calibration.calibrate(
+            found, data, settings, report=report, warn=warnings.append
+        )
+    for line in warnings:
         typer.echo(f"warning: {line}", err=True)
-
-    told, how = calibration.calibrate(found, data, settings, report=report, warn=warn)
     save_weights(out, told.spec, told.arrays, told.metadata, "float32")
     if quiet:
         return

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
@@ -15,10 +15,13 @@ from image_similarity_measures.errors import OutputError, UsageError
 from . import options as option
 from .batch import ERRORS, Scoring, Task, explained, run_tasks
 from .interrupts import Interrupted, interruptible
-from .parsing import band_numbers, ends_of_range, metric_bounds, refuse_with_legacy
+from .parsing import band_numbers, ends_of_range, metric_bounds, refuse_empty, refuse_with_legacy
 from .printing import keep_stderr_to_ourselves, names_can_be_shown, print_text, say
 from .progress import ProgressBar
 from .results import Results
+
+if TYPE_CHECKING:
+    from image_similarity_measures.report.pairs import Pairing
 
 __all__ = ["main", "run"]
 
@@ -58,7 +61,9 @@ def score_files(
     that cannot be scored does not keep those after it from being scored.
     """
     from image_similarity_measures import metrics as registry
+    from image_similarity_measures.report.pairs import pair_up
 
+    refuse_empty({"--org-img-path": org, "--pred-img-path": pred})
     bounds = metric_bounds(fail_under or [])
     # A metric with a bound is computed even if nobody asked to see it.
     names = registry.select([*(metric or ([] if bounds else ["psnr"])), *bounds])
@@ -80,7 +85,8 @@ def score_files(
     else:
         asked |= rest | {"overwrite": overwrite}
     output = None if output == Path("-") else output
-    results, tasks = _prepared(org, pred, recursive, names, maps, (output, ledger), overwrite)
+    results = Results(pair_up(org, pred, recursive=recursive))
+    tasks = _tasks(results.pairing, names, maps, (output, ledger), overwrite=overwrite)
     if not quiet:
         for path in results.pairing.alone:
             say(f"warning: {path} has no partner and is left out")
@@ -93,26 +99,20 @@ def score_files(
     return _conclude(results, output, format_, bounds, per_band=per_band, overwrite=overwrite)
 
 
-def _prepared(
-    org: str,
-    pred: str,
-    recursive: bool,
+def _tasks(
+    pairing: Pairing,
     names: Sequence[str],
     maps: Path | None,
     outputs: Sequence[Path | None],
+    *,
     overwrite: bool,
-) -> tuple[Results, list[Task]]:
+) -> list[Task]:
     """What is to be done, with all that is written free to write, or nothing is begun."""
     from image_similarity_measures.files import writable
-    from image_similarity_measures.report.pairs import pair_up
 
-    for name, path in (("--org-img-path", org), ("--pred-img-path", pred)):
-        if not path:
-            raise UsageError(f"{name} is empty; give a file or a folder")
     targets = [writable(path, overwrite) for path in outputs if path is not None]
     if outputs[0] is None and sys.stdout is None:
         raise OutputError("stdout is closed; give a file with --output")
-    pairing = pair_up(org, pred, recursive=recursive)
     tasks = [Task(*pair) for pair in pairing.pairs]
     if maps is not None:
         from image_similarity_measures.report.maps import map_paths
@@ -126,7 +126,7 @@ def _prepared(
             raise OutputError(f"{target} is one of the images; choose another place")
         if targets.count(target) > 1:
             raise OutputError(f"{target} is asked for twice; choose another place for one of them")
-    return Results(pairing), tasks
+    return tasks
 
 
 def _score(

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from image_similarity_measures.errors import UsageError
+
+
+def refuse_empty(paths: Mapping[str, str]) -> None:
+    """Refuse paths without a character, as a shell's unset variables leave them."""
+    for name, path in paths.items():
+        if not path:
+            raise UsageError(f"{name} is empty; give a file or a folder")
 
 
 def metric_bounds(texts: Sequence[str]) -> dict[str, float]:

@@ -88,10 +88,7 @@ def score_files(
     results = Results(pair_up(org, pred, recursive=recursive))
     tasks = _tasks(results.pairing, names, maps, (output, ledger), overwrite=overwrite)
     if not quiet:
-        for path in results.pairing.alone:
-            say(f"warning: {path} has no partner and is left out")
-        for note in results.pairing.notes:
-            say(f"warning: {note}")
+        results.say_what_is_left_out()
     _score(
         tasks, Scoring(asked, legacy), results, jobs, ledger,
         overwrite=overwrite, quiet=quiet, verbose=verbose,

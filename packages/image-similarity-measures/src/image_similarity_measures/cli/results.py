@@ -32,6 +32,13 @@ class Results:
     failed: list[Failure] = field(default_factory=list)
     _told: bool = False
 
+    def say_what_is_left_out(self) -> None:
+        """Name the files that are compared with none."""
+        for path in self.pairing.alone:
+            say(f"warning: {path} has no partner and is left out")
+        for note in self.pairing.notes:
+            say(f"warning: {note}")
+
     def add(self, outcome: Outcome, *, quiet: bool, verbose: bool) -> None:
         """Take in an outcome and say what is to be said of it."""
         from image_similarity_measures.opencv import slower_without

@@ -33,6 +33,10 @@ class OutputError(S2SuperresError):
     """The output cannot be written."""
 
 
+class BusyError(OutputError):
+    """Another run is writing the output."""
+
+
 class TrainingError(S2SuperresError):
     """Training cannot start or go on."""
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from s2_superres.errors import OutputError
+from s2_superres.errors import BusyError
 from s2_superres.files.locks import lock
 
 #: The locked file. It gets this name once it is locked, so it is never seen unlocked early.
@@ -32,7 +32,7 @@ class ScratchFolder:
 
     Raises
     ------
-    OutputError
+    BusyError
         If another run holds one for the same output.
     """
 
@@ -43,7 +43,7 @@ class ScratchFolder:
         # Looked for after our own lock is there: of two that start at once, one goes on.
         if self._lock is not None and _others(output.parent, prefix, self.path):
             self.remove()
-            raise OutputError(
+            raise BusyError(
                 f"{output}: another run is writing it; wait for it, or choose another name"
             )
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +37,11 @@ def check_paths(run: Prepared, output: Path, quicklook: Path | None = None) -> N
     outputs = [output] if quicklook is None else [output, quicklook]
     if output.suffix.lower() in (".zip", ".xml") or is_product_folder(output):
         raise OutputError(
-            f"{output}: has the name of a product, and one output is of one product; "
-            "give the others in runs of their own"
+            f"{output}: has the name of a product, and an output is of one product; "
+            "for several, give a folder with --out-dir"
         )
     protect_inputs(outputs, [run.product.path, *run.product.files.values()])
-    nbytes = raster_spec(run).nbytes
+    nbytes = raster_spec(run, output).nbytes
     format_of(run, output).check(output, overwrite=run.options.overwrite, nbytes=nbytes)
     if quicklook is not None:
         check_output(quicklook, PNG, overwrite=run.options.overwrite)
@@ -61,10 +65,10 @@ def format_of(run: Prepared, output: Path) -> Format:
 
 def open_output(run: Prepared, output: Path) -> Writer:
     """Start the output of a run."""
-    return format_of(run, output).open(output, raster_spec(run))
+    return format_of(run, output).open(output, raster_spec(run, output))
 
 
-def raster_spec(run: Prepared) -> RasterSpec:
+def raster_spec(run: Prepared, output: Path) -> RasterSpec:
     """Describe the output of a run."""
     return RasterSpec(
         run.grid,
@@ -72,7 +76,7 @@ def raster_spec(run: Prepared) -> RasterSpec:
         + [_error_layer(run.product, band) for band in run.with_errors],
         nodata=run.product.nodata,
         saturated=run.product.saturated,
-        tags=_tags(run),
+        tags=_tags(run) | {"FORMAT": format_of(run, output).name},
         window=(run.windows.core_rows, run.windows.core_cols),
         options=run.options.creation_options,
         overwrite=run.options.overwrite,
@@ -91,12 +95,23 @@ def _tags(run: Prepared) -> dict[str, str]:
         **({"ACQUIRED": f"{acquired:%Y-%m-%dT%H:%M:%SZ}"} if acquired else {}),
         "PRECISION": run.job.sharpener.compute.precision,
         "CONSISTENT": "yes" if run.options.consistent else "no",
+        "MASK_OUTSIDE": _digest(run.inside) if run.inside else "no",
+        "CREATION_OPTIONS": " ".join(
+            f"{name}={value}" for name, value in sorted(run.options.creation_options.items())
+        )
+        or "none",
     }
     for resolution, weights in run.job.sharpener.weights.items():
         family = "" if weights.name == NONE else f"{weights.spec.family} "
         tags[f"NETWORK_{resolution}M"] = f"{family}{weights.name}"
         tags[f"WEIGHTS_SHA256_{resolution}M"] = weights.sha256
     return tags
+
+
+def _digest(polygons: Sequence[dict[str, Any]]) -> str:
+    """Return a hash of polygons, the same for the same ones."""
+    text = json.dumps(polygons, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _layer(product: Product, band: Band) -> Layer:

@@ -23,7 +23,7 @@ from s2_superres.files.paths import check_output
 from s2_superres.files.scratch import ScratchFolder
 from s2_superres.files.writing import aside, explained, failure
 from s2_superres.raster.grid import Area, Grid
-from s2_superres.writers.spec import Format, RasterSpec, Writer
+from s2_superres.writers.spec import Format, Layer, RasterSpec, Writer
 from s2_superres.writers.staging import BLOCK, CACHE, StagedRaster
 
 if TYPE_CHECKING:
@@ -65,6 +65,20 @@ class GeoTiff:
                 indexes, window=Window(area.col, area.row, area.cols, area.rows)
             )
         return values
+
+    def recall(self, path: Path) -> RasterSpec | None:
+        import rasterio
+        from rasterio.errors import RasterioError
+        from rasterio.windows import Window
+
+        try:
+            with complaints(), rasterio.open(path, driver="GTiff") as dataset:
+                corner = Window(dataset.width - 1, dataset.height - 1, 1, 1)
+                # The file's last bytes: a copy that was cut off lacks them.
+                dataset.read(window=corner)
+                return _told(dataset)
+        except RasterioError:
+            return None
 
     def makes_overviews(self, spec: RasterSpec) -> bool:
         """Whether the driver makes them, because the user says how."""
@@ -108,6 +122,30 @@ GTIFF = GeoTiff(
 FORMATS: tuple[Format, ...] = (COG, GTIFF)
 
 
+def _told(dataset: Any) -> RasterSpec:
+    """Return what an open file says that it is."""
+    left, top = dataset.transform.c, dataset.transform.f
+    crs = dataset.crs.to_string() if dataset.crs else ""
+    layers = []
+    for band, name in enumerate(dataset.descriptions, 1):
+        wavelength = dataset.tags(band).get("wavelength")
+        layers.append(
+            Layer(
+                name or "",
+                float(wavelength) if wavelength else None,
+                dataset.scales[band - 1],
+                dataset.offsets[band - 1],
+            )
+        )
+    return RasterSpec(
+        Grid(crs, left, top, dataset.height, dataset.width),
+        layers,
+        dtype=dataset.dtypes[0],
+        nodata=dataset.nodata,
+        tags=dataset.tags(),
+    )
+
+
 class GeoTiffWriter:
     """Writes windows in any order, see `s2_superres.writers.spec.Writer`.
 
@@ -137,6 +175,8 @@ class GeoTiffWriter:
         self._scratch = self._folder.path
         self._staged: StagedRaster | None = None
         try:
+            # Another run may have finished the output before the lock was ours.
+            kind.check(self.path, overwrite=spec.overwrite)
             with self._explained("; correct --co" if spec.options else ""):
                 self._rehearse()
             with self._explained():

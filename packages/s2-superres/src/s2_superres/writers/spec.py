@@ -190,6 +190,12 @@ class Format(Protocol):
     def read(self, path: Path, area: Area, names: Sequence[str]) -> NDArray[Any]:
         """Return layers, by their names, of a part of a finished output, ``(n, rows, cols)``."""
 
+    def recall(self, path: Path) -> RasterSpec | None:
+        """Return what a file says that it is: grid, layers, dtype, no data and tags.
+
+        None if it is damaged, of another format, or the format does not tell.
+        """
+
 
 @contextmanager
 def written(writer: Writer) -> Iterator[Writer]:

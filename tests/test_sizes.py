@@ -18,13 +18,11 @@ LONG_MODULES = {
     "s2_superres/patches/scenes.py",
     "s2_superres/testing/products.py",
     "s2_superres/training/run.py",
-    "s2_superres/validation/wald.py",
 }
 LONG_FUNCTIONS = {
     # Its options are its signature.
     "s2_superres/cli/predict.py:predict",
     "s2_superres/testing/server.py:serve",
-    "s2_superres/validation/wald.py:compare",
 }
 
 

@@ -25,8 +25,9 @@ from s2_superres.networks.weights import (
 )
 from s2_superres.products.sample import sample_path
 from s2_superres.validation.methods import choose_methods
+from s2_superres.validation.run import validate
 from s2_superres.validation.scenes import read_scene
-from s2_superres.validation.wald import Settings, validate
+from s2_superres.validation.settings import Settings
 
 
 def main() -> None:

@@ -188,9 +188,9 @@ def test_too_few_places_are_refused(calibrated: Path, tmp_path: Path) -> None:
 
 def test_validate_tells_what_error_bars_hold(calibrated: Path, tmp_path: Path) -> None:
     """Per scene and band, counted by hand; bicubic interpolation tells none."""
-    from s2_superres.validation import choose_methods, read_scenes, validate
+    from s2_superres.validation import Settings, choose_methods, read_scenes, validate
     from s2_superres.validation.table import table
-    from s2_superres.validation.wald import Settings, compare, degrade_valid
+    from s2_superres.validation.wald import compare, degrade_valid
 
     np.savez(tmp_path / "L2A_new.npz", **scene(99))  # type: ignore[arg-type]
     methods = choose_methods(resolutions=(20,), weights=[f"told={calibrated}"], against=["bicubic"])

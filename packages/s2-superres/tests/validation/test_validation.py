@@ -25,17 +25,13 @@ from s2_superres.raster.grid import Grid
 from s2_superres.testing.products import ProductSpec, landscape, write_product
 from s2_superres.validation.html import html_report
 from s2_superres.validation.methods import Method, choose_methods
+from s2_superres.validation.results import means
+from s2_superres.validation.run import validate
 from s2_superres.validation.scenes import Scene, Selection, read_scene, read_scenes
+from s2_superres.validation.scoring import SCORED, score
+from s2_superres.validation.settings import Settings
 from s2_superres.validation.table import table
-from s2_superres.validation.wald import (
-    SCORED,
-    Settings,
-    compare,
-    degrade_valid,
-    means,
-    score,
-    validate,
-)
+from s2_superres.validation.wald import compare, degrade_valid
 
 BICUBIC = Method("bicubic")
 

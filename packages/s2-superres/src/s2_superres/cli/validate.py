@@ -24,7 +24,7 @@ from s2_superres.cli.options import (
 from s2_superres.cli.progress import Display
 
 if TYPE_CHECKING:
-    from s2_superres.validation.wald import Validation
+    from s2_superres.validation.results import Validation
 
 SourcesArgument = Annotated[
     list[str],
@@ -141,6 +141,7 @@ def validate(
     from s2_superres import validation as rooms
     from s2_superres.files.kinds import REPORT, SCORES
     from s2_superres.files.paths import check_output, protect_inputs
+    from s2_superres.networks.compute import Compute
     from s2_superres.validation.methods import RESOLUTIONS
     from s2_superres.validation.scenes import find_input
 
@@ -165,10 +166,7 @@ def validate(
         sigma=sigma,
         full_scale=full_scale,
         pictures=report is not None,
-        precision=precision,
-        tile=tile,
-        threads=threads,
-        device=device,
+        compute=Compute(precision, tile, threads, device),
     )
     scenes = rooms.read_scenes(sources, rooms.Selection(bbox, bounds, granule, level, side))
     with Display(quiet=quiet, measured=False) as display:

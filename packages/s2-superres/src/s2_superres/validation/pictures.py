@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,22 +26,37 @@ _ERROR_STOPS = np.array(
 #: errors that the scale of all error maps covers.
 _STRETCH = (1.0, 99.0)
 _ERROR_SHARE = 99.0
+#: Pixels of the truth along the side of a picture.
+_SIDE = 200
 
 
-class Pictures(Protocol):
-    """Squares of one comparison, ``(bands, rows, cols)``: see `validation.wald.Pictures`."""
+@dataclass(frozen=True)
+class Pictures:
+    """A square of each image of a comparison, ``(bands, rows, cols)``.
 
-    @property
-    def truth(self) -> Image:
-        """The measured bands."""
+    Attributes
+    ----------
+    truth, degraded : ndarray of float32
+        The measured bands, and what the methods were given.
+    predictions : mapping of str to ndarray
+        What they made of it, by method.
+    """
 
-    @property
-    def degraded(self) -> Image:
-        """What the methods were given."""
+    truth: Image
+    degraded: Image
+    predictions: Mapping[str, Image]
 
-    @property
-    def predictions(self) -> Mapping[str, Image]:
-        """What they made of it."""
+
+def square(bands: Image, ratio: int, coarser: int = 1) -> Image:
+    """Copy the middle of an image, which on a coarser grid is the same ground."""
+    side = _SIDE // ratio * ratio // coarser
+    step = ratio // coarser
+    rows, cols = (min(side, length) for length in bands.shape[1:])
+    row, col = (
+        (whole - part) // 2 // step * step
+        for whole, part in zip(bands.shape[1:], (rows, cols), strict=True)
+    )
+    return bands[:, row : row + rows, col : col + cols].copy()
 
 
 def figure(comparison: Mapping[str, Any], images: Pictures) -> dict[str, Any]:

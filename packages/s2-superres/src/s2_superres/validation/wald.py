@@ -9,38 +9,31 @@ compared with the measured ones.
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres import __version__
-from s2_superres.bands import BY_RESOLUTION, INPUTS
+from s2_superres.bands import INPUTS
 from s2_superres.errors import InputError
 from s2_superres.inference.arrays import ArraySource, sharpen
-from s2_superres.networks.compute import Compute
 from s2_superres.raster import mosaic
 from s2_superres.raster.bicubic import bicubic
 from s2_superres.raster.degradation import degrade, mostly
 from s2_superres.raster.filling import fill_invalid
 from s2_superres.raster.radiometry import Radiometry
-from s2_superres.validation.methods import RESOLUTIONS, Method
+from s2_superres.validation.methods import Method
+from s2_superres.validation.pictures import Pictures, square
+from s2_superres.validation.results import Comparison, Score
 from s2_superres.validation.scenes import Scene
+from s2_superres.validation.scoring import error_bars, score
+from s2_superres.validation.settings import Settings
 
-SCHEMA = "s2-superres-validation/1"
-#: Digital numbers of reflectance 1: the data range of the metrics that need one.
-DATA_RANGE = 10000.0
-#: The metrics of a report.
-SCORED = ("fsim", "issm", "psnr", "rmse", "sam", "sre", "ssim", "uiq")
-_CLIPPING = ("fsim", "issm")
 #: The metrics' windows, up to 11 x 11 pixels, should have some room in the truth.
 SMALLEST_TRUTH = 16
-#: Pixels of the truth along the side of a report's pictures.
-PICTURE_SIDE = 200
 #: Digital numbers without offset, NaN where there is none.
 _RADIOMETRY = Radiometry.uniform(0.0, None, None, np.float32)
 #: A degraded pixel is valid if the pixels with data that it is made of weigh as much as
@@ -48,291 +41,40 @@ _RADIOMETRY = Radiometry.uniform(0.0, None, None, np.float32)
 _WHOLE = 1 - 1e-5
 
 _T = TypeVar("_T", bound=np.generic)
-Bands = Mapping[int, NDArray[np.float32]]
+Image = NDArray[np.float32]
+Bands = Mapping[int, Image]
 #: ``(text)``: what is being done.
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to validate.
+class Trial:
+    """What methods are put to: a scene at one resolution, degraded.
 
     Attributes
     ----------
-    resolutions : tuple of int
-        20, 60 or both.
-    required : bool
-        Whether a scene that cannot be scored at a resolution is an error; else
-        it is left out with a note.
-    sigma : float, optional
-        Point spread in pixels of the finer grid, ``1 / ratio`` by default.
-    full_scale : bool
-        Whether to compare with the measured bands at full scale, too.
-    pictures : bool
-        Whether to keep images for a report.
-    precision : {"float32", "bfloat16", "auto"}
-    tile : int, optional
-    threads : int, optional
-    device : str
+    scene : Scene
+    resolution : {20, 60}
+        Of the bands to restore.
+    inputs, degraded : mapping of int to ndarray
+        The bands of each input resolution as measured, and degraded by the ratio.
+    truth : ndarray of float32, shape (bands, rows, cols)
+        The measured bands, on the grid that the finest degraded ones have.
+    valid : ndarray of bool, shape (rows, cols)
+        Where the truth counts.
     """
 
-    resolutions: tuple[int, ...] = RESOLUTIONS
-    required: bool = False
-    sigma: float | None = None
-    full_scale: bool = True
-    pictures: bool = False
-    precision: str = "float32"
-    tile: int | None = None
-    threads: int | None = None
-    device: str = "auto"
-
-    def compute(self) -> Compute:
-        """Return how the networks are to run."""
-        return Compute(self.precision, self.tile, self.threads, self.device)
-
-
-@dataclass(frozen=True)
-class Score:
-    """What one method reached on one scene.
-
-    Attributes
-    ----------
-    method : str
-    overall : mapping of str to float
-        Every metric of image-similarity-measures by name; RMSE in DN, its mean
-        over the bands.
-    per_band : mapping of str to tuple of float
-        The same per band; SAM has none.
-    agreement : tuple of float
-        Per band, the RMSE in DN between the measured band and the degraded
-        output at full scale. Empty if it was not asked for.
-    coverage, half_width : tuple of float
-        Per band, the share of pixels whose truth lies within the error bars, and half of their
-        width in DN, in the mean. Empty if the method tells none.
-    """
-
-    method: str
-    overall: Mapping[str, float]
-    per_band: Mapping[str, tuple[float, ...]]
-    agreement: tuple[float, ...] = ()
-    coverage: tuple[float, ...] = ()
-    half_width: tuple[float, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold: what is not finite becomes None."""
-        return {
-            "method": self.method,
-            "overall": {name: _finite(value) for name, value in self.overall.items()},
-            "per_band": {
-                name: [_finite(value) for value in values] for name, values in self.per_band.items()
-            },
-            "agreement": _finite(float(np.mean(self.agreement))) if self.agreement else None,
-            "agreement_per_band": [_finite(value) for value in self.agreement],
-            "coverage": float(np.mean(self.coverage)) if self.coverage else None,
-            "coverage_per_band": list(self.coverage),
-            "half_width_per_band": list(self.half_width),
-        }
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """A square of each image, ``(bands, rows, cols)``, for a report.
-
-    Attributes
-    ----------
-    truth, degraded : ndarray of float32
-        The measured band, and what the methods were given.
-    predictions : mapping of str to ndarray
-        By method.
-    """
-
-    truth: NDArray[np.float32]
-    degraded: NDArray[np.float32]
-    predictions: Mapping[str, NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All methods on one scene at one resolution.
-
-    Attributes
-    ----------
-    scene, level : str
-    resolution : int
-        Of the bands restored: 20 or 60 m.
-    shape : tuple of int
-        Rows and columns of the truth.
-    valid_share : float
-        Share of its pixels that count.
-    scores : tuple of Score
-    pictures : Pictures, optional
-    """
-
-    scene: str
-    level: str
+    scene: Scene
     resolution: int
-    shape: tuple[int, int]
-    valid_share: float
-    scores: tuple[Score, ...]
-    pictures: Pictures | None = None
+    inputs: Bands
+    degraded: Bands
+    truth: Image
+    valid: NDArray[np.bool_]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, without the pictures."""
-        return {
-            "scene": self.scene,
-            "level": self.level,
-            "resolution": self.resolution,
-            "rows": self.shape[0],
-            "cols": self.shape[1],
-            "valid_share": self.valid_share,
-            "bands": [band.name for band in BY_RESOLUTION[self.resolution]],
-            "results": [score.to_dict() for score in self.scores],
-        }
-
-
-@dataclass(frozen=True)
-class Validation:
-    """What a validation found.
-
-    Attributes
-    ----------
-    methods : tuple of Method
-    scenes : tuple of dict
-        Name, source, level, size and facts of each.
-    comparisons : tuple of Comparison
-    settings : Settings
-    notes : tuple of str
-        What was left out, and why.
-    """
-
-    methods: tuple[Method, ...]
-    scenes: tuple[dict[str, Any], ...]
-    comparisons: tuple[Comparison, ...]
-    settings: Settings
-    notes: tuple[str, ...] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the pictures; the documentation describes the keys."""
-        import image_similarity_measures as ism
-
-        comparisons = [comparison.to_dict() for comparison in self.comparisons]
-        return {
-            "schema": SCHEMA,
-            "versions": {
-                "s2-superres": __version__,
-                "image-similarity-measures": ism.__version__,
-            },
-            "protocol": {
-                "name": "Wald",
-                "sigma": self.settings.sigma,
-                "data_range": DATA_RANGE,
-                "precision": self.settings.precision,
-            },
-            "metrics": {
-                name: {
-                    "title": metric.title,
-                    "unit": "DN" if metric.unit == "dn" else metric.unit,
-                    "better": "higher" if metric.higher_is_better else "lower",
-                }
-                for name, metric in ((name, ism.METRICS[name]) for name in SCORED)
-            },
-            "methods": [method.to_dict() for method in self.methods],
-            "scenes": list(self.scenes),
-            "comparisons": comparisons,
-            "means": means(comparisons),
-            "notes": list(self.notes),
-        }
-
-
-def means(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Average every method's scores over the scenes that it was scored on.
-
-    A value that is None in any scene has no mean.
-    """
-    groups: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
-    for comparison in comparisons:
-        for result in comparison["results"]:
-            groups.setdefault((comparison["resolution"], result["method"]), []).append(result)
-    return [
-        {
-            "resolution": resolution,
-            "method": method,
-            "scenes": len(results),
-            "overall": {
-                name: _mean([result["overall"].get(name) for result in results])
-                for name in results[0]["overall"]
-            },
-            "agreement": _mean([result["agreement"] for result in results]),
-            "coverage": _mean([result.get("coverage") for result in results]),
-        }
-        for (resolution, method), results in sorted(groups.items(), key=lambda item: item[0][0])
-    ]
-
-
-def validate(
-    scenes: Iterable[Scene],
-    methods: Sequence[Method],
-    settings: Settings | None = None,
-    progress: Progress = lambda text: None,
-) -> Validation:
-    """Score methods on scenes.
-
-    Parameters
-    ----------
-    scenes : iterable of Scene
-        Taken one at a time.
-    methods : sequence of Method
-    settings : Settings, optional
-    progress : callable, optional
-        Called with a few words before each step.
-
-    Returns
-    -------
-    Validation
-
-    Raises
-    ------
-    InputError
-        If a scene cannot be scored at any resolution, or at one that was
-        required, or two have one name.
-    """
-    settings = settings or Settings()
-    settings.compute()
-    described: list[dict[str, Any]] = []
-    comparisons: list[Comparison] = []
-    notes: list[str] = []
-    for scene in scenes:
-        if any(scene.name == other["name"] for other in described):
-            raise InputError(f"{scene.source}: a second scene named {scene.name}; leave one out")
-        if scene.note:
-            notes.append(f"{scene.name}: {scene.note}")
-        found, reasons = [], []
-        for resolution in settings.resolutions:
-            serving = [m for m in methods if m.serves(resolution, scene.level)]
-            if _only_interpolate(serving) and not _only_interpolate(methods):
-                continue
-            reason = _hindrance(scene, resolution)
-            if reason:
-                reasons.append(f"{scene.source}: {reason}")
-                continue
-            if not _only_interpolate(serving):
-                # Once counts; here, so that a source that cannot be read is told before
-                # TensorFlow starts.
-                settings.compute().ready()
-            found.append(compare(scene, resolution, serving, settings, progress))
-        if reasons and (settings.required or not found):
-            raise InputError(reasons[0])
-        if not found:
-            raise InputError(
-                f"{scene.source}: none of the weights serve {scene.level} at "
-                f"{' or '.join(map(str, settings.resolutions))} m; name others, or leave it out"
-            )
-        notes += reasons
-        comparisons += found
-        described.append(_described(scene))
-    if not described:
-        raise InputError("nothing to validate: name a product or an array file")
-    return Validation(tuple(methods), tuple(described), tuple(comparisons), settings, tuple(notes))
+    @property
+    def ratio(self) -> int:
+        """By how much the bands were degraded."""
+        return self.resolution // 10
 
 
 def compare(
@@ -342,13 +84,48 @@ def compare(
     settings: Settings | None = None,
     progress: Progress = lambda text: None,
 ) -> Comparison:
-    """Score methods on one scene at one resolution, which `validate` has found fit."""
+    """Score methods on one scene at one resolution, for which there is no `hindrance`.
+
+    Raises
+    ------
+    InputError
+        If no pixel of the scene counts.
+    """
     settings = settings or Settings()
+    trial = prepare(scene, resolution, settings.sigma)
+    scores, predictions = [], {}
+    for method in methods:
+        found, predicted = _tried(trial, method, settings, progress)
+        scores.append(found)
+        if settings.pictures:
+            predictions[method.name] = square(predicted, trial.ratio)
+    pictures = None
+    if settings.pictures:
+        pictures = Pictures(
+            square(np.where(trial.valid, trial.truth, np.float32(np.nan)), trial.ratio),
+            square(trial.degraded[resolution], trial.ratio, trial.ratio),
+            predictions,
+        )
+    rows, cols = trial.valid.shape
+    share = float(trial.valid.mean())
+    return Comparison(
+        scene.name, scene.level, resolution, (rows, cols), share, tuple(scores), pictures
+    )
+
+
+def prepare(scene: Scene, resolution: int, sigma: float | None = None) -> Trial:
+    """Degrade a scene, and find where its truth counts.
+
+    Raises
+    ------
+    InputError
+        If it does so nowhere.
+    """
     ratio = resolution // 10
     inputs = {r: scene.bands[r] for r in INPUTS[resolution]}
     whole = {r: _cut(bands, ratio * ratio * 10 // r, scene.size, r) for r, bands in inputs.items()}
     truth = whole[resolution]
-    degraded = {r: degrade_valid(bands, ratio, settings.sigma) for r, bands in whole.items()}
+    degraded = {r: degrade_valid(bands, ratio, sigma) for r, bands in whole.items()}
     valid = np.isfinite(truth).all(axis=0) & mosaic.valid_inputs(
         dict(degraded), tuple(degraded), _RADIOMETRY
     )
@@ -358,46 +135,35 @@ def compare(
             "choose another area or scene"
         )
     measured = {r: mask for r, mask in scene.measured.items() if r in inputs}
-    valid &= known_truth(measured, resolution, scene.size, settings.sigma)
+    valid &= known_truth(measured, resolution, scene.size, sigma)
     if not valid.any():
         raise InputError(
             f"{scene.source}: by its masks, no pixel with data was measured at {resolution} m; "
             "leave it out"
         )
-    predictions, scores = {}, []
-    for method in methods:
-        where = f"{scene.name}, {resolution} m, {method.name}"
-        progress(where)
-        tells = method.tells_errors(resolution, scene.level)
-        told: dict[int, NDArray[np.float32]] = {}
-        predicted = predict(
-            method, degraded, resolution, scene.level, settings, told if tells else None
-        )
-        overall, per_band = score(truth, predicted, valid)
-        agreement: tuple[float, ...] = ()
-        if settings.full_scale:
-            progress(f"{where}, full scale")
-            full = predict(method, inputs, resolution, scene.level, settings)
-            target = inputs[resolution]
-            if resolution in measured:
-                target = np.where(measured[resolution], target, np.float32(np.nan))
-            agreement = agreement_with(target, full, ratio, settings.sigma)
-        held = error_bars(truth, predicted, valid, told.get(resolution))
-        scores.append(Score(method.name, overall, per_band, agreement, *held))
-        if settings.pictures:
-            predictions[method.name] = _square(predicted, ratio)
-    pictures = None
-    if settings.pictures:
-        pictures = Pictures(
-            _square(np.where(valid, truth, np.float32(np.nan)), ratio),
-            _square(degraded[resolution], ratio, ratio),
-            predictions,
-        )
-    rows, cols = truth.shape[1:]
-    return Comparison(
-        scene.name, scene.level, resolution, (rows, cols), float(valid.mean()), tuple(scores),
-        pictures,
-    )  # fmt: skip
+    return Trial(scene, resolution, inputs, degraded, truth, valid)
+
+
+def _tried(
+    trial: Trial, method: Method, settings: Settings, progress: Progress
+) -> tuple[Score, Image]:
+    """Return what a method reached, and what it made of the degraded bands."""
+    scene, resolution = trial.scene, trial.resolution
+    where = f"{scene.name}, {resolution} m, {method.name}"
+    progress(where)
+    told: dict[int, Image] | None = {} if method.tells_errors(resolution, scene.level) else None
+    predicted = predict(method, trial.degraded, resolution, scene.level, settings, told)
+    overall, per_band = score(trial.truth, predicted, trial.valid)
+    agreement: tuple[float, ...] = ()
+    if settings.full_scale:
+        progress(f"{where}, full scale")
+        full = predict(method, trial.inputs, resolution, scene.level, settings)
+        target = trial.inputs[resolution]
+        if resolution in scene.measured:
+            target = np.where(scene.measured[resolution], target, np.float32(np.nan))
+        agreement = agreement_with(target, full, trial.ratio, settings.sigma)
+    held = error_bars(trial.truth, predicted, trial.valid, (told or {}).get(resolution))
+    return Score(method.name, overall, per_band, agreement, *held), predicted
 
 
 def known_truth(
@@ -440,8 +206,8 @@ def predict(
     resolution: int,
     level: str,
     settings: Settings,
-    errors: dict[int, NDArray[np.float32]] | None = None,
-) -> NDArray[np.float32]:
+    errors: dict[int, Image] | None = None,
+) -> Image:
     """Bring the bands of a resolution to the grid of the finest input.
 
     Parameters
@@ -460,16 +226,14 @@ def predict(
     from s2_superres.networks.sharpener import sharpener
 
     network = method.networks[resolution, level]
-    made = sharpener((network,), settings.compute().ready(), errors is not None)
+    made = sharpener((network,), settings.compute.ready(), errors is not None)
     results, told = sharpen(ArraySource(inputs), made, _RADIOMETRY)
     if errors is not None:
         errors.update(told)
     return results[resolution]
 
 
-def degrade_valid(
-    bands: NDArray[np.float32], ratio: int, sigma: float | None = None
-) -> NDArray[np.float32]:
+def degrade_valid(bands: Image, ratio: int, sigma: float | None = None) -> Image:
     """Degrade bands; a pixel that any pixel without data takes part in is NaN."""
     valid = np.isfinite(bands)
     if valid.all():
@@ -479,60 +243,9 @@ def degrade_valid(
     return coarse
 
 
-def score(
-    truth: NDArray[np.float32], predicted: NDArray[np.float32], valid: NDArray[np.bool_]
-) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
-    """All metrics of image-similarity-measures, overall and per band.
-
-    Parameters
-    ----------
-    truth, predicted : ndarray of float32, shape (bands, rows, cols)
-    valid : ndarray of bool, shape (rows, cols)
-    """
-    import image_similarity_measures as ism
-
-    images = [np.ascontiguousarray(np.moveaxis(image, 0, -1)) for image in (truth, predicted)]
-    overall: dict[str, float] = {}
-    per_band: dict[str, tuple[float, ...]] = {}
-    # Those that clip to the data range refuse where much of an image lies outside, as dark water
-    # does at 60 m, in the least below 0.
-    inside = [np.clip(image, 0, DATA_RANGE) for image in images]
-    for names, pair in (([n for n in SCORED if n not in _CLIPPING], images), (_CLIPPING, inside)):
-        with warnings.catch_warnings():
-            # What it warns of, such as values beyond the data range, is expected here.
-            warnings.simplefilter("ignore", ism.SimilarityWarning)
-            report = ism.compare(*pair, metrics=names, data_range=DATA_RANGE, mask=valid)
-        overall |= report.metrics
-        per_band |= report.per_band
-    return {n: overall[n] for n in SCORED}, {n: per_band[n] for n in SCORED if n in per_band}
-
-
-def error_bars(
-    truth: NDArray[np.float32],
-    predicted: NDArray[np.float32],
-    valid: NDArray[np.bool_],
-    half_width: NDArray[np.float32] | None,
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return per band what share of pixels error bars hold, and half of their mean width in DN.
-
-    Parameters
-    ----------
-    truth, predicted : ndarray of float32, shape (bands, rows, cols)
-    valid : ndarray of bool, shape (rows, cols)
-    half_width : ndarray of float32, shape (bands, rows, cols), or None
-        None gives empty tuples.
-    """
-    if half_width is None:
-        return (), ()
-    told = half_width[:, valid]
-    held = np.abs(predicted - truth)[:, valid] <= told
-    widths = told.mean(axis=1, dtype=np.float64)
-    return tuple(map(float, held.mean(axis=1))), tuple(map(float, widths))
-
-
 def agreement_with(
-    measured: NDArray[np.float32],
-    fine: NDArray[np.float32],
+    measured: Image,
+    fine: Image,
     ratio: int,
     sigma: float | None = None,
 ) -> tuple[float, ...]:
@@ -544,11 +257,7 @@ def agreement_with(
     return tuple(float(value) for value in np.sqrt(square))
 
 
-def _only_interpolate(methods: Sequence[Method]) -> bool:
-    return all(method.is_interpolation for method in methods)
-
-
-def _hindrance(scene: Scene, resolution: int) -> str:
+def hindrance(scene: Scene, resolution: int) -> str:
     """Return why a scene cannot be scored at a resolution; empty if it can."""
     if resolution not in scene.bands:
         return "holds no 60 m bands; ask for --resolution 20"
@@ -568,35 +277,3 @@ def _cut(bands: NDArray[_T], unit: int, size: tuple[int, int], resolution: int) 
     """Cut bands at the lower right to multiples of ``unit`` of their own pixels."""
     rows, cols = (side * 10 // resolution // unit * unit for side in size)
     return bands[:, :rows, :cols]
-
-
-def _square(bands: NDArray[np.float32], ratio: int, coarser: int = 1) -> NDArray[np.float32]:
-    """Copy the middle of an image, which on a coarser grid is the same ground."""
-    side = PICTURE_SIDE // ratio * ratio // coarser
-    step = ratio // coarser
-    rows, cols = (min(side, length) for length in bands.shape[1:])
-    row, col = (
-        (whole - part) // 2 // step * step
-        for whole, part in zip(bands.shape[1:], (rows, cols), strict=True)
-    )
-    return bands[:, row : row + rows, col : col + cols].copy()
-
-
-def _described(scene: Scene) -> dict[str, Any]:
-    return {
-        "name": scene.name,
-        "source": scene.source,
-        "level": scene.level,
-        "rows": scene.size[0],
-        "cols": scene.size[1],
-        "facts": dict(scene.facts),
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if len(known) == len(values) else None

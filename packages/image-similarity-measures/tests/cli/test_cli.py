@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -530,6 +531,19 @@ class TestTerminal:
             signal.signal(signal.SIGINT, previous)
         assert capsys.readouterr().err == "interrupted\n"
         assert not went_on
+
+    def test_an_interruption_that_a_library_drops_comes_again(self) -> None:
+        """As imports of some do, with a bare except."""
+
+        def dropped() -> None:
+            with interrupts.interruptible():
+                with contextlib.suppress(BaseException):
+                    signal.raise_signal(signal.SIGTERM)
+                time.sleep(10)
+
+        with pytest.raises(interrupts.Interrupted) as caught:
+            dropped()
+        assert caught.value.code == 143
 
     def test_a_reader_that_stops_reading_is_no_error(self) -> None:
         done = subprocess.run(

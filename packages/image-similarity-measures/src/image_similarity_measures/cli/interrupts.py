@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Self
@@ -12,7 +13,7 @@ Handler = Callable[[int, FrameType | None], object]
 
 
 class Interrupted(BaseException):
-    """A signal asked to stop.
+    """A signal asked to stop; it comes again if a library drops it by a bare ``except:``.
 
     Attributes
     ----------
@@ -23,6 +24,19 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.code = 128 + number
+        self.heard = False
+
+    def __del__(self) -> None:
+        if not self.heard:
+            again = threading.Timer(0.1, _repeat, [self.code - 128])
+            again.daemon = True
+            again.start()
+
+
+def _repeat(number: int) -> None:
+    # What was going on may have come to its end meanwhile.
+    if signal.getsignal(number) is _raise:
+        signal.raise_signal(number)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
@@ -47,6 +61,9 @@ def interruptible() -> Iterator[None]:
             before[number] = signal.signal(number, _raise)
     try:
         yield
+    except Interrupted as stopped:
+        stopped.heard = True
+        raise
     finally:
         for done, handler in before.items():
             signal.signal(done, handler)  # type: ignore[arg-type]

@@ -51,49 +51,69 @@ class _Stopped(SystemExit):
     """Raised by a signal, so that everything half written is removed on the way out.
 
     It ends the process with what shells expect: 130 for Ctrl-C, 143 for SIGTERM, 129 for a closed
-    terminal.
+    terminal. Libraries may drop it, by a bare ``except:`` while they are imported or in a
+    destructor; then it comes again.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
         self.number = number
+        self.heard = False
+
+    def __del__(self) -> None:
+        if not self.heard:
+            again = threading.Timer(0.1, signal.raise_signal, [self.number])
+            again.daemon = True
+            again.start()
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise _Stopped(number)
 
 
-def _stop_again(ignored: sys.UnraisableHookArgs) -> None:
-    """Repeat a signal that came during a destructor, where Python drops what is raised."""
+def _unraisable(ignored: sys.UnraisableHookArgs) -> None:
+    """Say what a destructor raised, unless it is a signal, which comes again."""
     if not isinstance(ignored.exc_value, _Stopped):
         sys.__unraisablehook__(ignored)
-        return
-    again = threading.Timer(0.1, signal.raise_signal, [ignored.exc_value.number])
-    again.daemon = True
-    again.start()
+
+
+def _stop_behind(error: BaseException | None) -> _Stopped | None:
+    """Return the signal that an error comes of: some code turns whatever is raised into its own."""
+    while error is not None and not isinstance(error, _Stopped):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def main() -> None:
     """Run the command; what users did wrong is one line on stderr and exit 1."""
     for number in stop_signals():
         signal.signal(number, _stop)
-    sys.unraisablehook = _stop_again
+    sys.unraisablehook = _unraisable
     try:
         app()
-    except S2SuperresError as error:
-        _fail(str(error))
-    except _Stopped as stopped:
-        name = signal.Signals(stopped.number).name
-        _fail(f"stopped by {name}; unfinished output was removed", 128 + stopped.number)
-    except BrokenPipeError:
+    except BaseException as error:
+        stopped = _stop_behind(error)
+        if stopped:
+            stopped.heard = True
+            name = signal.Signals(stopped.number).name
+            _fail(f"stopped by {name}; unfinished output was removed", 128 + stopped.number)
+        _end(error)
+
+
+def _end(error: BaseException) -> NoReturn:
+    """End as an error asks for."""
+    if isinstance(error, BrokenPipeError):
         # Whoever read our output has had enough of it.
         sys.stderr.close()
         sys.exit(1)
-    except OSError as error:
+    if isinstance(error, S2SuperresError):
+        _fail(str(error))
+    if isinstance(error, OSError):
         # What no module foresaw.
         _fail(f"{error.filename or 'a file'}: {error.strerror or error}")
-    except MemoryError:
+    if isinstance(error, MemoryError):
         _fail("out of memory: take a smaller --tile, or an area of the product")
+    raise error
 
 
 def _fail(message: str, code: int = 1) -> NoReturn:

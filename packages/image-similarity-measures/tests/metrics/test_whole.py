@@ -282,13 +282,41 @@ def test_every_16_bit_value_is_rounded_to_the_nearest_8_bit_one(data_range):
     np.testing.assert_array_equal(to_8bit(values, DataRange(0, data_range)), expected)
 
 
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([(np.uint8, 255), (np.uint16, 4095), (np.float32, 1.0)]),
+    st.integers(1, 256),
+)
+def test_issm_of_identical_images_is_what_the_documentation_says(seed, kind, levels):
+    """(.8 E + .01) / (.8 E + .71), between the ends that are documented."""
+    dtype, top = kind
+    grey = np.random.default_rng(seed).integers(0, levels, (64, 64))
+    image = (grey / 255 * top).astype(dtype)
+    counts = np.bincount(to_8bit(image, DataRange(0, top)).ravel()) / image.size
+    entropy = -(counts[counts > 0] * np.log2(counts[counts > 0])).sum()
+    value = ism.issm(image, image, data_range=top)
+    assert value == pytest.approx((0.8 * entropy + 0.01) / (0.8 * entropy + 0.71), abs=1e-9)
+    assert round(value, 3) >= 0.014
+    assert round(value, 2) <= 0.90
+
+
+def test_issm_reaches_the_ends_that_its_documentation_gives():
+    """Equal constants, and every grey value as often as any other: 8 bits."""
+    ramp = np.arange(256 * 64).reshape(128, 128).astype("uint8")
+    ends = [ism.issm(image, image) for image in (np.full((30, 30), 9, np.uint8), ramp)]
+    assert [round(end, 3) for end in ends] == [0.014, 0.902]
+    assert "from .014 for constant ones to .90 for 8 bits" in " ".join(ism.issm.__doc__.split())
+
+
 def test_issm_has_no_fixed_range():
-    """What the documentation says of it: .014 for equal constants, and far above 1."""
-    rng = np.random.default_rng(7)
-    org = rng.integers(0, 2, (40, 40)).astype("uint8") * 255
-    values = [ism.issm(org, 255 - org), ism.issm(org, org)]
-    assert values[0] > 1 or values[0] < 0
-    assert 0 < values[1] < 1
+    """Far above 1 and below 0, as the documentation says, where SSIM or the edges disagree."""
+    stripes = np.zeros((40, 40), np.uint8)
+    stripes[:, ::2] = 255
+    assert ism.issm(stripes, 255 - stripes) > 1
+    elsewhere = np.random.default_rng(0).integers(60, 80, (2, 40, 40)).astype("uint8")
+    elsewhere[0, :, 10:] += 120
+    elsewhere[1, :, 30:] += 120
+    assert ism.issm(*elsewhere) < 0
 
 
 def test_images_without_edges_correlate_if_both_have_none():

@@ -223,9 +223,9 @@ def issm(
     Assumed, where the paper was not at hand: e = .01 as in Shnain et al. 2017 [2]_, Canny
     thresholds of 100 and 200 with a 3 x 3 Sobel gradient, and SSIM with the Gaussian window. rho is
     1 for two maps without edges and 0 if only one has none. The score has no fixed range: identical
-    images give ``(.8 E + .01) / (.8 E + .71)``, from .014 for constant ones to .95 for 16 bits of
-    entropy, and where SSIM or rho is negative the denominator may be small, and the score far above
-    1 or below 0. Lower SSIM raises it: read it next to SSIM.
+    images give ``(.8 E + .01) / (.8 E + .71)``, from .014 for constant ones to .90 for 8 bits of
+    entropy, the most that 256 bins give, and where SSIM or rho is negative the denominator may be
+    small, and the score far above 1 or below 0. Lower SSIM raises it: read it next to SSIM.
     Edge pixels within two pixels of an invalid one do not count.
 
     References

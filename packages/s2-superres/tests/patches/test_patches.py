@@ -35,6 +35,9 @@ from s2_superres.testing.products import (
 
 Crop = dict[str, NDArray[Any]]
 
+#: Where a place is the only one, nothing of it is held out.
+WHOLE = CutOptions(Split(share=0.0))
+
 
 def crop(rows: int, cols: int, seed: int = 0, low: int = 1) -> Crop:
     """Random digital numbers on the three grids; sizes in 60 m pixels."""
@@ -88,7 +91,7 @@ def test_patches_are_cut_from_the_whole_degraded_scene(
     write(tmp_path / "L2A_a.npz", arrays)
     ratio = resolution // 10
     settings = PatchSettings(resolution, size, 1500, sigma=sigma)
-    patches = cut_patches([tmp_path / "L2A_a.npz"], tmp_path / "out", settings)
+    patches = cut_patches([tmp_path / "L2A_a.npz"], tmp_path / "out", settings, WHOLE)
     truth = arrays[f"b{resolution}"]
     shifts = list(np.ndindex(ratio, ratio))
     whole = {shift: places(arrays, resolution, sigma, shift) for shift in shifts}
@@ -256,7 +259,7 @@ def test_crops_with_every_band_at_60m_are_not_degraded_but_where_needed(tmp_path
     scl[36:, 36:] = 8
     write(tmp_path / "L2A_t.npz", {"hr": hr, "lr": lr, "scl": scl})
     settings = PatchSettings(60, 12, 100, skip_clouds=True)
-    patches = cut_patches([tmp_path / "L2A_t.npz"], tmp_path / "out", settings)
+    patches = cut_patches([tmp_path / "L2A_t.npz"], tmp_path / "out", settings, WHOLE)
     scene = patches.scenes[0]
     shifts = set()
     for index in range(scene.count):
@@ -285,7 +288,9 @@ def test_crops_with_every_band_at_60m_stand_for_scenes_of_20m(tmp_path: Path) ->
     hr[4, 20, 20] = 0
     arrays = {"hr": hr, "lr": hr[:2], "scl": np.full((40, 40), 4, np.uint8)}
     write(tmp_path / "L2A_t.npz", arrays)
-    patches = cut_patches([tmp_path / "L2A_t.npz"], tmp_path / "out", PatchSettings(20, 8, 30))
+    patches = cut_patches(
+        [tmp_path / "L2A_t.npz"], tmp_path / "out", PatchSettings(20, 8, 30), WHOLE
+    )
 
     def blurred(band: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
         taps = np.exp(-0.5 * (np.arange(-2, 3) / sigma) ** 2)
@@ -601,7 +606,7 @@ def test_scenes_without_a_cloud_mask_are_unusable_where_clouds_are_left_out(
     refused(sources, out, "no cloud mask.*and 1 more like it", settings=settings)
     assert not out.exists()
     said: list[str] = []
-    options = CutOptions(skip_unusable=True)
+    options = replace(WHOLE, skip_unusable=True)
     patches = cut_patches(sources, out, settings, options, warn=said.append)
     assert [scene.name for scene in patches.scenes] == ["L2A_masked"]
     assert len(said) == 2 and all("no cloud mask" in line for line in said)
@@ -639,7 +644,7 @@ def test_every_granule_of_a_product_is_a_scene(
         patches = cut_patches(paths, out, PatchSettings(20, 8, 4))
         assert [scene.name for scene in patches.scenes] == names
         assert [scene.place for scene in patches.scenes] == ["T33UUB", "T33UVB"]
-    alone = cut_patches(granules[:1], tmp_path / "alone", PatchSettings(20, 8, 4))
+    alone = cut_patches(granules[:1], tmp_path / "alone", PatchSettings(20, 8, 4), WHOLE)
     assert [scene.name for scene in alone.scenes] == names[:1]
 
 
@@ -740,7 +745,7 @@ def test_what_was_not_measured_is_marked_and_kept_as_it_is(tmp_path: Path) -> No
     """The mask of each patch is that of a naive count; values are those of the crop."""
     arrays = masked_crop(tmp_path / "L2A_a.npz")
     settings = PatchSettings(20, 8, 9, measured=0.2)
-    patches = cut_patches([tmp_path / "L2A_a.npz"], tmp_path / "out", settings)
+    patches = cut_patches([tmp_path / "L2A_a.npz"], tmp_path / "out", settings, WHOLE)
     [scene] = patches.scenes
     shares = []
     for index in range(scene.count):

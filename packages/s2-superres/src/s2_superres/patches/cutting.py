@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from s2_superres.files.atomic import write_text
 from s2_superres.files.locks import sole_run
 from s2_superres.files.paths import keep_out_of_products, protect_inputs
 from s2_superres.patches.distillation import TaughtScene, Teachers
+from s2_superres.patches.holdout import HELD_OUT, hold_out
 from s2_superres.patches.patchset import (
     DTYPE,
     MANIFEST,
@@ -71,7 +72,8 @@ class Split:
     places : tuple of str
         These, by name.
     share : float
-        This share of the other places whose source does not tell, drawn by the seed.
+        This share of the other places whose source does not tell, drawn by the seed. Of a place
+        that is the only one, `cut_patches` keeps this share of its rows.
     """
 
     places: tuple[str, ...] = ()
@@ -197,6 +199,8 @@ def cut_patches(
     if teachers:
         # What teachers say is no measure of how good others are.
         scenes = [scene for scene in scenes if sides[scene.facts.place] == "train"]
+    elif options.split.share and len(sides) == 1 and not any(fact.split for fact in facts):
+        scenes, sides = _held_out(scenes, sides, options.split, settings, warn)
     with _complaints(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with sole_run(folder):
@@ -214,6 +218,35 @@ def cut_patches(
     return PatchSet(folder)
 
 
+def _held_out(
+    scenes: list[Scene | TaughtScene],
+    sides: dict[str, str],
+    split: Split,
+    settings: PatchSettings,
+    warn: Callable[[str], None],
+) -> tuple[list[Scene | TaughtScene], dict[str, str]]:
+    """Keep a part of the only place for validation, and say so; leave it if it is named for it."""
+    place = next(iter(sides))
+    if place in split.places:
+        return scenes, sides
+    parts: list[Scene | TaughtScene] = [
+        *hold_out(cast("list[Scene]", scenes), split.share, settings)
+    ]
+    held = [scene.facts for scene in parts if scene.facts.split == "validation"]
+    if held:
+        rows = f"{held[0].shape[0]} of {scenes[0].facts.shape[0]} rows"
+        warn(
+            f"{place} is the only place: the last {rows} are kept for validation; other places, or "
+            "--validation-share 0, leave it whole"
+        )
+    else:
+        warn(
+            f"{place} is the only place and too small to keep a part for validation: training "
+            "will give last.npz and no best.npz; a smaller --size or other places change that"
+        )
+    return parts, {**sides, place + HELD_OUT: "validation"}
+
+
 def _cut_scenes(
     scenes: Sequence[Scene | TaughtScene],
     sides: Mapping[str, str],
@@ -228,7 +261,7 @@ def _cut_scenes(
     total, done = sum(scene.facts.shape[0] for scene in scenes), 0
     written: list[PatchScene] = []
     for scene in scenes:
-        fact, base = scene.facts, done
+        fact, base, count = scene.facts, done, None
         try:
             count = _finished(folder, fact, settings)
             if count is None:
@@ -246,7 +279,7 @@ def _cut_scenes(
                 )
         except (InputError, ProductError) as error:
             # Some damage shows only when the pixels are read.
-            if not skip_unusable:
+            if not skip_unusable and not (count == 0 and fact.place.endswith(HELD_OUT)):
                 raise
             warn(f"left out: {error}")
             count = 0

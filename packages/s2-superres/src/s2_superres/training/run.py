@@ -39,6 +39,7 @@ from s2_superres.networks.weights import (
     save_weights,
     variables_of,
 )
+from s2_superres.patches.holdout import HELD_OUT
 from s2_superres.patches.patchset import PatchSet
 from s2_superres.raster.radiometry import SCALE
 from s2_superres.training.batches import Batch, Prefetch, Sampler, mirrored, validation_batches
@@ -204,6 +205,7 @@ def open_sets(config: TrainingConfig) -> list[PatchSet]:
                     "--validation to keep a place on one side"
                 )
         _ = patches.maps
+    _check_held_out(sets)
     levels = {scene.level: patches.folder for patches in sets for scene in patches.scenes}
     if len(levels) > 1 and not config.mixed_levels:
         listed = ", ".join(f"{level} in {folder}" for level, folder in sorted(levels.items()))
@@ -212,6 +214,19 @@ def open_sets(config: TrainingConfig) -> list[PatchSet]:
             "--mixed-levels for one network for both"
         )
     return sets
+
+
+def _check_held_out(sets: Sequence[PatchSet]) -> None:
+    """Check that no folder trains on what another has held out."""
+    held = {s.place for patches in sets for s in patches.scenes if s.place.endswith(HELD_OUT)}
+    for patches in sets:
+        places = {scene.place for scene in patches.scenes}
+        for place in places:
+            if place + HELD_OUT in held - places:
+                raise TrainingError(
+                    f"{patches.folder}: {place} is whole here, and a part of it is held out in "
+                    "another folder; cut that one again with --validation-share 0"
+                )
 
 
 def total_steps(config: TrainingConfig, patches: int) -> int:

@@ -1,0 +1,97 @@
+"""A part of a place for validation, where there is one place only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2_superres.patches.patchset import PatchSettings
+from s2_superres.patches.scenes import Pixels, Scene
+
+#: Behind a place's name, for the part of it that is held out.
+HELD_OUT = " (held out)"
+
+
+class ScenePart:
+    """Some rows of a scene, which see nothing of the others.
+
+    Parameters
+    ----------
+    scene : Scene
+    first, rows : int
+        Target rows.
+    held_out : bool
+        Whether they are for validation.
+    """
+
+    def __init__(self, scene: Scene, first: int, rows: int, *, held_out: bool) -> None:
+        self._scene, self._first = scene, first
+        self.path, self.factors = scene.path, scene.factors
+        facts = replace(scene.facts, shape=(rows, scene.facts.shape[1]))
+        if held_out:
+            facts = replace(
+                facts,
+                name=f"{facts.name}_held_out",
+                place=facts.place + HELD_OUT,
+                split="validation",
+            )
+        self.facts = facts
+
+    def __enter__(self) -> Self:
+        self._scene.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._scene.__exit__(kind, error, trace)
+
+    def read(self, resolution: int, row: int, rows: int) -> Pixels:
+        """See `Scene`."""
+        finer = self.factors[resolution] * 10 // resolution
+        return self._scene.read(resolution, row + self._first * finer, rows)
+
+    def require_clouds(self) -> None:
+        """See `Scene`."""
+        self._scene.require_clouds()
+
+    def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
+        """See `Scene`."""
+        return self._scene.clouds(row + self._first, rows)
+
+
+def hold_out(scenes: Sequence[Scene], share: float, settings: PatchSettings) -> list[Scene]:
+    """Divide scenes of one place by rows: the last are for validation, the others for training.
+
+    Parameters
+    ----------
+    scenes : sequence of Scene
+    share : float
+        How much of the rows is held out; a patch's at least.
+    settings : PatchSettings
+
+    Returns
+    -------
+    list of Scene
+        Per scene its two parts, or the scene as it is if it has no room for two.
+    """
+    parts: list[Scene] = []
+    for scene in scenes:
+        rows, ratio = scene.facts.shape[0], settings.ratio
+        first = rows - max(math.ceil(share * rows), settings.size)
+        first = max(first, settings.size) // ratio * ratio
+        if first < settings.size or rows - first < settings.size:
+            parts.append(scene)
+            continue
+        parts.append(ScenePart(scene, 0, first, held_out=False))
+        parts.append(ScenePart(scene, first, rows - first, held_out=True))
+    return parts

@@ -46,8 +46,8 @@ ROOMS: dict[Path, dict[str, set[str]]] = {
         "networks": {"errors", "bands", "choices", "files", "raster"},
         "writers": {"errors", "bands", "files", "raster"},
         "inference": {
-            "_lazy", "errors", "bands", "choices", "files", "raster", "products", "networks",
-            "writers",
+            "_lazy", "errors", "bands", "choices", "interrupts", "files", "raster", "products",
+            "networks", "writers",
         },
         "patches": {
             "errors", "bands", "choices", "files", "raster", "products", "networks", "inference",

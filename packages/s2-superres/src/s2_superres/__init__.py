@@ -10,6 +10,7 @@ from s2_superres.errors import S2SuperresError
 if TYPE_CHECKING:
     from s2_superres.inference.api import superresolve
     from s2_superres.inference.arrays import SuperResolved
+    from s2_superres.inference.batch import predict_batch
     from s2_superres.inference.dataset import open
     from s2_superres.products.openers import open_product
     from s2_superres.products.product import Product
@@ -23,6 +24,7 @@ __all__ = [
     "__version__",
     "open",
     "open_product",
+    "predict_batch",
     "superresolve",
 ]
 
@@ -33,6 +35,7 @@ __getattr__, _ = offer(
         "SuperResolved": "inference.arrays",
         "open": "inference.dataset",
         "open_product": "products.openers",
+        "predict_batch": "inference.batch",
         "superresolve": "inference.api",
     },
 )

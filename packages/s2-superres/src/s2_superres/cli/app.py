@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -18,7 +16,7 @@ from s2_superres.cli.product import info, sample
 from s2_superres.cli.train import train
 from s2_superres.cli.validate import validate
 from s2_superres.errors import S2SuperresError
-from s2_superres.interrupts import stop_signals
+from s2_superres.interrupts import obey, stop_behind, stop_signals
 
 app = typer.Typer(
     help="All Sentinel-2 bands at 10 m.",
@@ -47,52 +45,13 @@ def _common(
     """All Sentinel-2 bands at 10 m."""
 
 
-class _Stopped(SystemExit):
-    """Raised by a signal, so that everything half written is removed on the way out.
-
-    It ends the process with what shells expect: 130 for Ctrl-C, 143 for SIGTERM, 129 for a closed
-    terminal. Libraries may drop it, by a bare ``except:`` while they are imported or in a
-    destructor; then it comes again.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(128 + number)
-        self.number = number
-        self.heard = False
-
-    def __del__(self) -> None:
-        if not self.heard:
-            again = threading.Timer(0.1, signal.raise_signal, [self.number])
-            again.daemon = True
-            again.start()
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    raise _Stopped(number)
-
-
-def _unraisable(ignored: sys.UnraisableHookArgs) -> None:
-    """Say what a destructor raised, unless it is a signal, which comes again."""
-    if not isinstance(ignored.exc_value, _Stopped):
-        sys.__unraisablehook__(ignored)
-
-
-def _stop_behind(error: BaseException | None) -> _Stopped | None:
-    """Return the signal that an error comes of: some code turns whatever is raised into its own."""
-    while error is not None and not isinstance(error, _Stopped):
-        error = error.__cause__ or error.__context__
-    return error
-
-
 def main() -> None:
     """Run the command; what users did wrong is one line on stderr and exit 1."""
-    for number in stop_signals():
-        signal.signal(number, _stop)
-    sys.unraisablehook = _unraisable
+    obey(stop_signals())
     try:
         app()
     except BaseException as error:
-        stopped = _stop_behind(error)
+        stopped = stop_behind(error)
         if stopped:
             stopped.heard = True
             name = signal.Signals(stopped.number).name

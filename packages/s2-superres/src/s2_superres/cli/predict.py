@@ -17,7 +17,6 @@ from s2_superres.cli.options import (
     GranuleOption,
     OffsetOption,
     OverwriteOption,
-    ProductArgument,
     ThreadsOption,
     VerifyOption,
     choice,
@@ -28,12 +27,50 @@ from s2_superres.cli.options import (
 from s2_superres.cli.product import check_files
 from s2_superres.cli.progress import Display, WindowProgress
 
-OutputArgument = Annotated[
-    Path | None,
+ProductsArgument = Annotated[
+    list[str],
     typer.Argument(
-        metavar="OUTPUT.tif",
-        help="The GeoTIFF to write; by default PRODUCT_10m.tif in this folder.",
+        metavar="PRODUCT [OUTPUT.tif] | PRODUCT... --out-dir DIR",
+        help="A .SAFE folder, its .zip, or its MTD_MSIL1C.xml or MTD_MSIL2A.xml; a STAC item or a "
+        "mapping of bands as .json, or a link to an item. Then the GeoTIFF to write, by default "
+        "PRODUCT_10m.tif in this folder. With --out-dir, any number of products; also folders of "
+        "them, quoted patterns such as '2024/*.SAFE', a .txt with one a line, or a STAC "
+        "ItemCollection.",
         show_default=False,
+        readable=False,
+    ),
+]
+OutDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Write PRODUCT_10m.tif of each product there. What is finished, by what the file "
+        "says that it was made from, is not made again.",
+        show_default=False,
+    ),
+]
+RecursiveOption = Annotated[
+    bool, typer.Option("--recursive", help="With --out-dir, look into folders within folders.")
+]
+JobsOption = Annotated[
+    int,
+    typer.Option(metavar="N", min=1, help="With --out-dir, products at a time, each by a process."),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="With --out-dir, only the I-th of N parts, split by the products' names: one for "
+        "each job of an array.",
+        show_default=False,
+    ),
+]
+LedgerOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="With --out-dir, add a line of JSON there for each product.",
+        show_default="DIR/ledger.jsonl",
     ),
 ]
 BandsOption = Annotated[
@@ -127,8 +164,12 @@ VerboseOption = Annotated[
 
 
 def predict(
-    product: ProductArgument,
-    output: OutputArgument = None,
+    products: ProductsArgument,
+    out_dir: OutDirOption = None,
+    recursive: RecursiveOption = False,
+    jobs: JobsOption = 1,
+    shard: ShardOption = None,
+    ledger: LedgerOption = None,
     bands: BandsOption = None,
     include_10m: Include10mOption = False,
     with_error: WithErrorOption = False,
@@ -155,17 +196,20 @@ def predict(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Bring the 20 m and 60 m bands of a product to 10 m."""
+    """Bring the 20 m and 60 m bands of a product, or of many, to 10 m."""
     without = weights == [Path("none")]
     if without and network not in ("default", "none"):
         raise typer.BadParameter(f"--network {network} and --weights none: give one of them")
 
+    from s2_superres.cli import batch
     from s2_superres.cli import summary as words
+    from s2_superres.inference.batch import Batch
     from s2_superres.inference.cost import estimate
     from s2_superres.inference.outputs import check_paths, rehearse
     from s2_superres.inference.plan import Options, prepare
     from s2_superres.inference.predict import predict as sharpen
     from s2_superres.inference.quicklook import draw_quicklook
+    from s2_superres.products.sources import expand
     from s2_superres.writers.spec import parse_options
 
     options = Options(
@@ -189,6 +233,19 @@ def predict(
         creation_options=parse_options(co or []),
         overwrite=overwrite,
     )
+    if out_dir is not None:
+        if quicklook is not None:
+            raise typer.BadParameter("--quicklook is of one product; leave it or --out-dir out")
+        many = Batch(
+            tuple(expand(products, recursive=recursive)),
+            out_dir, options, jobs, batch.read_shard(shard), ledger, verify,
+        )  # fmt: skip
+        if dry_run:
+            batch.rehearse(many, as_json=as_json)
+        else:
+            batch.run(many, as_json=as_json, quiet=quiet, verbose=verbose)
+        return
+    product, output = _one_product(products, (recursive, jobs > 1, shard, ledger))
     run = prepare(product, options)
     output = output or Path(f"{run.product.name}_10m.tif")
     check_paths(run, output, quicklook)
@@ -212,3 +269,22 @@ def predict(
         typer.echo(json.dumps(summary.to_dict()))
     elif not quiet:
         typer.echo(words.summary_text(summary))
+
+
+def _one_product(products: list[str], of_batches: tuple[object, ...]) -> tuple[str, Path | None]:
+    """Return the product and the output of a run without --out-dir."""
+    from s2_superres.errors import InputError
+    from s2_superres.products.sources import is_several
+
+    for flag, given in zip(
+        ("--recursive", "--jobs", "--shard", "--ledger"), of_batches, strict=True
+    ):
+        if given:
+            raise typer.BadParameter(f"{flag} is for many products; give a folder with --out-dir")
+    if len(products) > 2:
+        raise typer.BadParameter(f"{len(products)} products; give a folder with --out-dir")
+    if is_several(products[0]):
+        raise InputError(
+            f"{products[0]}: stands for several products; give one, or a folder with --out-dir"
+        )
+    return products[0], Path(products[1]) if len(products) == 2 else None

@@ -123,6 +123,21 @@ class WindowProgress:
         self._display(self._name + text, pixels / self._pixels)
 
 
+class BatchProgress:
+    """Shows the products of a batch."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._start = time.monotonic()
+        display("opening", 0.0)
+
+    def __call__(self, ended: int, total: int, name: str, share: float) -> None:
+        """Say that so many have come to an end, and which is in work."""
+        seconds = time.monotonic() - self._start
+        left = f"  {duration(seconds * (1 - share) / share)} left" if share > 0 else ""
+        self._display(f"{ended}/{total}  {name}{left}", share)
+
+
 class RowProgress:
     """Shows the target rows of the cutting of patches."""
 

@@ -26,10 +26,13 @@ class Estimate:
         From one window that was timed.
     memory : int
         Peak of the process in bytes.
+    per_window : float
+        The window's seconds.
     """
 
     seconds: float
     memory: int
+    per_window: float
 
 
 def estimate(run: Prepared) -> Estimate:
@@ -60,7 +63,7 @@ def estimate(run: Prepared) -> Estimate:
     )
     windows = 3 * outer.rows * outer.cols * 4 * len(BANDS)
     memory = peak_memory() + decoded + windows + _GDAL_WHILE_WRITING
-    return Estimate(seconds * len(run.windows), memory)
+    return Estimate(seconds * len(run.windows), memory, seconds)
 
 
 def peak_memory() -> int:

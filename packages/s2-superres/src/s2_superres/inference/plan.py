@@ -206,7 +206,7 @@ def prepare(product: Product | Source, options: Options | None = None) -> Prepar
     check_proj()
     if not isinstance(product, Product):
         product = open_product(product, options.granule, offset=options.offset)
-    bands = choose_bands(product, options.bands, options.include_10m)
+    bands = choose_bands(options.bands, options.include_10m)
     resolutions = tuple(r for r in (20, 60) if any(b.resolution == r for b in bands))
     if not resolutions:
         raise InputError("nothing to sharpen: --bands names only 10 m bands; add one of 20 or 60 m")
@@ -228,9 +228,7 @@ def prepare(product: Product | Source, options: Options | None = None) -> Prepar
     return Prepared(product, bands, area, windows, job, options, inside)
 
 
-def choose_bands(
-    product: Product, names: Sequence[str] | str | None, include_10m: bool
-) -> tuple[Band, ...]:
+def choose_bands(names: Sequence[str] | str | None, include_10m: bool) -> tuple[Band, ...]:
     """Return the bands of the output in ESA's order.
 
     Raises
@@ -251,7 +249,7 @@ def choose_bands(
                 wanted.add(find_band(name))
             except KeyError:
                 raise InputError(
-                    f"{product.name}: no band {name!r} to make; choose from {' '.join(BY_NAME)}"
+                    f"no band {name!r} to make; choose from {' '.join(BY_NAME)}"
                 ) from None
     if include_10m:
         wanted |= set(BANDS_10M)

@@ -37,6 +37,20 @@ def is_product(source: object) -> bool:
         return False
 
 
+def holds_products(folder: Path) -> int:
+    """Return how many products lie directly in a folder; 0 where it is one itself."""
+    try:
+        if (
+            folder.suffix.upper() == ".SAFE"
+            or folder.absolute().parent.name == "GRANULE"
+            or _metadata_in(folder)
+        ):
+            return 0
+        return sum(child.is_dir() and _metadata_in(child) for child in folder.iterdir())
+    except OSError:
+        return 0
+
+
 def locate(path: Path) -> tuple[Container, str]:
     """Return where the files lie, and which of them the user pointed at ("" for all)."""
     try:

@@ -183,21 +183,31 @@ def open_product(
         If there is no such file, it is no product, it is damaged, or it holds
         several granules and none was chosen.
     """
+    _check_offset(offset)
+    return find_opener(source).open(source, Request(granule, offset, sign))
+
+
+def _check_offset(offset: float | None) -> None:
     if offset is not None and offset not in (0, -1000):
         raise InputError(
             f"offset {offset:g}: give -1000 for digital numbers as they come from baseline 04.00 "
             "on, or 0"
         )
-    return find_opener(source).open(source, Request(granule, offset, sign))
 
 
-def open_granules(source: Source) -> list[Product]:
+def open_granules(
+    source: Source, granule: str | None = None, *, offset: float | None = None
+) -> list[Product]:
     """Open every granule of a product as a product of its own.
 
     Parameters
     ----------
     source : path, URL, mapping or STAC item
         As for `open_product`; a path in a granule stands for that one alone.
+    granule : str, optional
+        Only this one.
+    offset : float, optional
+        As for `open_product`.
 
     Returns
     -------
@@ -209,10 +219,11 @@ def open_granules(source: Source) -> list[Product]:
     ProductError
         If there is no such file, it is no product, or it is damaged.
     """
-    opener, request = find_opener(source), Request()
-    if opener.open_all is not None:
-        return opener.open_all(source, request)
-    return [opener.open(source, request)]
+    opener = find_opener(source)
+    if granule is not None or opener.open_all is None:
+        return [open_product(source, granule, offset=offset)]
+    _check_offset(offset)
+    return opener.open_all(source, Request(offset=offset))
 
 
 def open_reader(product: Product, bands: Iterable[Band] = BANDS) -> Reader:

@@ -8,6 +8,7 @@ the present source.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ PACKAGES = {
     "image-similarity-measures": ROOT / "packages/image-similarity-measures/src"
     "/image_similarity_measures",
 }
+#: A next step behind a colon begins with one of these.
+_STEP = re.compile(
+    r": (?:add|align|call|choose|crop|cut|give|leave|name|pip|put|say|set|take|update|use)\b"
+)
 HEAD = """\
 # When something goes wrong
 
@@ -65,12 +70,26 @@ def messages(package: Path) -> Iterator[tuple[str, str]]:
                 yield name, " ".join(text.split())
 
 
+def parts(text: str) -> tuple[str, str]:
+    """What a message says, and the next step: behind a semicolon, or a colon and a verb.
+
+    A step that differs may bring its own semicolon, behind what is in parentheses.
+    """
+    said, mark, cure = text.partition("; ")
+    if not mark:
+        said, mark, cure = text.rpartition(next(iter(_STEP.findall(text)), "; "))
+        cure = mark.removeprefix(": ") + cure
+    if not mark:
+        said, cure = (text[:-1], "…") if text.endswith(")…") else (text, "")
+    return said, cure.removeprefix("; ")
+
+
 def table(rows: list[str]) -> Iterator[str]:
     """Rows of what is said and what to do."""
     yield "| what it says | what to do |"
     yield "|---|---|"
     for text in rows:
-        said, _, cure = text.partition("; ")
+        said, cure = parts(text)
         yield f"| {escaped(said)} | {escaped(cure)} |"
 
 

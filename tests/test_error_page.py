@@ -21,6 +21,30 @@ def test_the_page_is_of_the_present_source(script: dict[str, Any]) -> None:
     assert current, "run: python scripts/write_error_page.py"
 
 
+def test_every_message_has_a_next_step(script: dict[str, Any]) -> None:
+    """Behind a semicolon, or a colon and a verb: what to give, check, fetch, leave out."""
+    folders = script["PACKAGES"].values()
+    texts = [text for folder in folders for _, text in script["messages"](folder)]
+    assert len(texts) > 300
+    assert [text for text in texts if not all(script["parts"](text))] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "cure"),
+    [
+        ("…: damaged; fetch it again", "…: damaged", "fetch it again"),
+        ("seed …: take 0 or more", "seed …", "take 0 or more"),
+        ("…: damaged (…)…", "…: damaged (…)", "…"),
+        ("…: damaged (…)", "…: damaged (…)", ""),
+        ("a network: it takes 10 m", "a network: it takes 10 m", ""),
+    ],
+)
+def test_a_next_step_is_told_from_what_is_said(
+    script: dict[str, Any], text: str, said: str, cure: str
+) -> None:
+    assert script["parts"](text) == (said, cure)
+
+
 def test_the_reader_of_messages_sees_every_form(script: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "errors.py").write_text('class OurError(Exception):\n    """Ours."""\n')
     (tmp_path / "module.py").write_text(

@@ -26,7 +26,9 @@ def writable(path: Path, overwrite: bool) -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError) as error:
-        raise OutputError(f"cannot write {path}: its links lead nowhere") from error
+        raise OutputError(
+            f"cannot write {path}: its links lead nowhere; choose another place"
+        ) from error
 
 
 def temporary_sibling(path: Path) -> Path:
@@ -34,7 +36,9 @@ def temporary_sibling(path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+        raise OutputError(
+            f"cannot make the folder {path.parent}: {error.strerror}; choose another place"
+        ) from error
     return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
 
 

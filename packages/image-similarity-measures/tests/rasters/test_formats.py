@@ -148,7 +148,7 @@ def test_of_several_datasets_the_error_names_some(tmp_path: Path) -> None:
     path = tmp_path / "two.h5"
     with h5py.File(path, "w") as file:
         file["red"] = file["green"] = DEEP[:, :, 0]
-    with pytest.raises(ism.ReadError, match=r"two\.h5 holds no bands; name one of .*green"):
+    with pytest.raises(ism.ReadError, match=r"two\.h5 holds no bands; give one of .*green"):
         ism.compare(path, path)
     red = f"HDF5:{path}://red"
     assert ism.compare(red, red, metrics="rmse")["rmse"].value == 0

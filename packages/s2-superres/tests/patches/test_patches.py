@@ -413,7 +413,7 @@ def test_named_places_are_for_validation_and_unknown_ones_an_error(tmp_path: Pat
         "lake": "train",
         "hill": "validation",
     }
-    with pytest.raises(InputError, match="'sea': not among hill, lake"):
+    with pytest.raises(InputError, match="'sea': not there; choose from hill, lake"):
         cut_patches(
             sources, tmp_path / "o", PatchSettings(20, 8, 4), CutOptions(Split(("sea",), 0.0))
         )

@@ -338,7 +338,7 @@ def test_a_mapping_of_bands_to_files(
     for wrong, said in (
         ({"level": "L3"}, "level is 'L3'; say L1C or L2A"),
         ({"offset": -0.1}, "offset is -0.1"),
-        ({"offsett": 0}, "'offsett' is no band and no known key"),
+        ({"offsett": 0}, "'offsett' is no band and no key"),
         ({"acquired": "June"}, "acquired is 'June'"),
     ):
         with pytest.raises(ProductError, match=said):

@@ -26,7 +26,9 @@ def print_text(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputError(f"cannot write to stdout: {error.strerror}") from error
+        raise OutputError(
+            f"cannot write to stdout: {error.strerror}; make room, or give a file with --output"
+        ) from error
 
 
 def names_can_be_shown() -> None:

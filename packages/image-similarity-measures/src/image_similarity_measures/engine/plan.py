@@ -131,7 +131,10 @@ class Plan:
             with self._optional(name):
                 self.finishes[name] = metric.begin(self, request.settings.get(name))
         if not self.finishes:
-            raise InputError(f"no metric can be computed: {'; '.join(self.notes)}")
+            raise InputError(
+                f"no metric can be computed ({'; '.join(self.notes)}); ask for others, or give "
+                "other images"
+            )
         halos = [entry.accumulator.halo for entry in self.entries.values()]
         self.halo = max((h[0] for h in halos), default=0), max((h[1] for h in halos), default=0)
 
@@ -282,8 +285,8 @@ class Plan:
             return DataRange.of(self.request.data_range)
         if source.dtype.kind == "f":
             raise InputError(
-                f"{', '.join(ranged)} of {source.dtype} images needs data_range, the largest "
-                "possible value (for example 1.0 for reflectance)"
+                f"{', '.join(ranged)} of {source.dtype} images needs data_range; give the "
+                "largest possible value (for example 1.0 for reflectance)"
             )
         if source.dtype.itemsize == 1:
             info = np.iinfo(source.dtype)

@@ -99,7 +99,9 @@ class Labelled:
                 listed = ", ".join(map(str, self.bands))
                 raise InputError(f"{self.name} has no band {band}; its bands are {listed}")
             if index in where:
-                raise InputError(f"band {band} of {self.name} is asked for twice")
+                raise InputError(
+                    f"band {band} of {self.name} is asked for twice; name each band once"
+                )
             where.append(index)
         if not where:
             raise InputError(f"no band of {self.name} is asked for; its bands are {self.bands}")

@@ -187,7 +187,9 @@ def score_files(
         try:
             values[name] = float(metric_functions[name](*images, **given))
         except InputError as error:
-            raise InputError(f"{name} of 0.3 fails on {paths[0]}: {error}") from error
+            raise InputError(
+                f"{name} of 0.3 fails on {paths[0]} ({error}); leave --definitions 0.3 out"
+            ) from error
     return values, images[0].shape[2]
 
 
@@ -240,12 +242,14 @@ def _read_with_rasterio(path: str) -> Array:
         with threads, unreferenced_is_fine, rasterio.open(path) as dataset:
             return np.moveaxis(dataset.read(), 0, -1)
     except (RasterioError, UnicodeError) as error:
-        raise ReadError(f"cannot read {path}: {error}") from error
+        raise ReadError(
+            f"cannot read {path}: {error}; check the path, and that it is whole"
+        ) from error
 
 
 def _read_with_opencv(path: str) -> Array:
     pixels: Array | None = opencv_itself().imread(path)
     if pixels is None:
         why = "not an image OpenCV knows" if Path(path).exists() else "no such file"
-        raise ReadError(f"cannot read {path}: {why}")
+        raise ReadError(f"cannot read {path}: {why}; check the path")
     return pixels

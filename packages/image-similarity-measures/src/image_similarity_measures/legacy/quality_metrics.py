@@ -217,7 +217,7 @@ def uiq(org_img: Array, pred_img: Array, step_size: int = 1, window_size: int = 
     if min(org_img.shape[:2]) < window_size:
         raise InputError(
             f"Window size ({window_size}) is too big for image with shape "
-            f"{org_img.shape[:2]}, please use a smaller window size."
+            f"{org_img.shape[:2]}; please use a smaller window size."
         )
     total, count, flat = 0.0, 0, False
     windows = zip(
@@ -358,14 +358,15 @@ def _check_shapes(org_img: Array, pred_img: Array, metric: str) -> None:
     if org_img.shape != pred_img.shape:
         raise ShapeMismatchError(
             f"Cannot calculate {metric}. Input shapes not identical. "
-            f"y_true shape ={org_img.shape}, y_pred shape = {pred_img.shape}"
+            f"y_true shape ={org_img.shape}, y_pred shape = {pred_img.shape}; crop or resample "
+            "one of them"
         )
 
 
 def _check_three_dimensions(image: Array, name: str) -> None:
     if image.ndim != 3:
         raise InputError(
-            f"{name} of 0.3 needs (rows, cols, bands), not {image.shape}: add an axis with "
+            f"{name} of 0.3 needs (rows, cols, bands), not {image.shape}; add an axis with "
             f"image[:, :, None], or use image_similarity_measures.{name}"
         )
 

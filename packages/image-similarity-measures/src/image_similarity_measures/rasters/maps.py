@@ -139,7 +139,9 @@ class MapFile:
         try:
             action(*arguments)
         except (RasterioError, OSError) as error:
-            raise OutputError(f"cannot write {self.path}: {reason(error)}") from error
+            raise OutputError(
+                f"cannot write {self.path}: {reason(error)}; make room, or choose another place"
+            ) from error
 
     def _discard(self) -> None:
         try:

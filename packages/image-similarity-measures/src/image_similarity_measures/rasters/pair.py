@@ -113,7 +113,7 @@ class RasterPair:
         window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
         with self._in_use, rasterio.Env(**self._options):
             if self._closed:
-                raise ReadError(f"{self._org.path} is closed already")
+                raise ReadError(f"{self._org.path} is closed already; open it again")
             org, org_valid = self._org.read(window)
             pred, pred_valid = self._pred.read(window)
         valid = both(org_valid, pred_valid)
@@ -150,11 +150,11 @@ class RasterPair:
         org, pred = self._org, self._pred
         grids = f"{org.path}: {org.grid}; {pred.path}: {pred.grid}"
         if (org.grid.rows, org.grid.cols) != (pred.grid.rows, pred.grid.cols):
-            raise GridMismatchError(f"sizes differ, resample one file onto the other: {grids}")
+            raise GridMismatchError(f"sizes differ ({grids}); resample one file onto the other")
         one_lies_nowhere = org.grid.georeferenced != pred.grid.georeferenced
         if not (one_lies_nowhere or org.grid.same_place(pred.grid) or allow_mismatch):
             raise GridMismatchError(
-                f"grids differ, resample one file or allow it (--allow-grid-mismatch): {grids}"
+                f"grids differ ({grids}); resample one file, or allow it (--allow-grid-mismatch)"
             )
 
     def _notes(self) -> Iterator[str]:

@@ -53,7 +53,7 @@ class Raster:
         if dataset.count == 0:
             inside = ", ".join(dataset.subdatasets[:3])
             raise ReadError(
-                f"{self.path} holds no bands" + (f"; name one of {inside}" if inside else "")
+                f"{self.path} holds no bands; give {f'one of {inside}' if inside else 'a raster'}"
             )
         interpretation = dataset.colorinterp
         self._palette: Array | None = None
@@ -138,7 +138,7 @@ class Raster:
         except RasterioError as error:
             raise ReadError(
                 f"cannot read {self.path}: damaged or truncated near row {window.row_off} "
-                f"({reason(error)})"
+                f"({reason(error)}); fetch or write it again"
             ) from error
         pixels: Array = np.moveaxis(planes, 0, -1)
         valid: Mask | None = None if masks is None else _none_if_all((masks != 0).all(axis=0))
@@ -170,9 +170,11 @@ def _open(path: str, stack: ExitStack) -> DatasetReader:
     except RasterioError as error:
         if "://" not in path and not path.startswith("/vsi"):
             if not Path(path).exists():
-                raise ReadError(f"cannot read {path}: no such file") from error
+                raise ReadError(f"cannot read {path}: no such file; check the path") from error
             if Path(path).is_dir():
-                raise ReadError(f"cannot read {path}: it is a folder, not an image") from error
+                raise ReadError(
+                    f"cannot read {path}: it is a folder, not an image; give a file, or two folders"
+                ) from error
         if _NO_DRIVER in str(error):
             try:
                 dataset = _open_with_opencv(path, stack)
@@ -180,7 +182,9 @@ def _open(path: str, stack: ExitStack) -> DatasetReader:
                 raise ReadError(f"cannot read {path}: GDAL does not know it; {missing}") from error
             if dataset is not None:
                 return dataset
-        raise ReadError(f"cannot read {path}: {reason(error)}") from error
+        raise ReadError(
+            f"cannot read {path}: {reason(error)}; check that it is whole, and an image"
+        ) from error
 
 
 def _open_with_opencv(path: str, stack: ExitStack) -> DatasetReader | None:

@@ -148,7 +148,7 @@ def _images(folder: Path, recursive: bool, notes: list[str]) -> dict[tuple[str, 
                 elif not _lies_beside(path):
                     unread.append(path)
     except OSError as error:
-        raise ReadError(f"cannot list {folder}: {error.strerror}") from error
+        raise ReadError(f"cannot list {folder}: {error.strerror}; check its permissions") from error
     if folders:
         notes.append(
             f"{_some(folders)} of {folder} {_are(folders, 'subfolder')} left out; "

@@ -178,7 +178,7 @@ def check_arrays(b10: ArrayLike, b20: ArrayLike, b60: ArrayLike | None) -> Array
                 else ""
             )
             raise InputError(
-                f"b{resolution} has shape {array.shape}: it must be ({len(bands)}, rows, cols), "
+                f"b{resolution} has shape {array.shape}; give ({len(bands)}, rows, cols), "
                 f"the bands {names}{hint}"
             )
     rows, cols = arrays[10].shape[1:]
@@ -192,7 +192,8 @@ def check_arrays(b10: ArrayLike, b20: ArrayLike, b60: ArrayLike | None) -> Array
         if array.shape[1:] != (rows // ratio, cols // ratio):
             raise InputError(
                 f"b{resolution} has {array.shape[1]} x {array.shape[2]} pixels, but b10's "
-                f"{rows} x {cols} call for {rows // ratio} x {cols // ratio}"
+                f"{rows} x {cols} call for {rows // ratio} x {cols // ratio}; give bands of one "
+                "area, each at its own resolution"
             )
     return ArraySource(arrays)
 
@@ -233,7 +234,9 @@ def _array(name: str, value: ArrayLike) -> NDArray[Any]:
     try:
         return np.asanyarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{name}: cannot be read as an array ({error})") from None
+        raise InputError(
+            f"{name}: cannot be read as an array ({error}); give a NumPy array"
+        ) from None
 
 
 def _unmasked(bands: Any, nodata: float | None) -> Any:
@@ -258,7 +261,7 @@ def _checked(name: str, value: ArrayLike) -> NDArray[Any]:
     if array.dtype.kind not in "iuf":
         raise InputError(f"{name} has dtype {array.dtype}: give real numbers")
     if array.ndim != 3:
-        raise InputError(f"{name} has shape {array.shape}: it must be (bands, rows, cols)")
+        raise InputError(f"{name} has shape {array.shape}; give (bands, rows, cols)")
     if array.dtype.kind == "f":
         largest = _all_but_odd(array)
         if 0 < largest <= _LARGEST_REFLECTANCE:

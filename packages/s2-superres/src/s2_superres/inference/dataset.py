@@ -323,7 +323,7 @@ def _variables(dataset: xr.Dataset, resolutions: Sequence[int]) -> dict[str, xr.
         for band in BY_RESOLUTION[resolution]:
             if band.name not in dataset:
                 raise InputError(
-                    f"the dataset holds no {band.name}: it needs all bands of "
+                    f"the dataset holds no {band.name}; give all bands of "
                     f"{' and '.join(map(str, resolutions))} m as variables of their names"
                 )
             found[band.name] = dataset[band.name]
@@ -331,7 +331,7 @@ def _variables(dataset: xr.Dataset, resolutions: Sequence[int]) -> dict[str, xr.
     unit = max(resolutions) // 10
     if not rows or not cols or rows % unit or cols % unit:
         raise InputError(
-            f"B02 has shape {found['B02'].shape}: it must be (rows, cols), multiples of {unit}"
+            f"B02 has shape {found['B02'].shape}; give (rows, cols), multiples of {unit}"
         )
     for resolution in resolutions:
         expected = rows * 10 // resolution, cols * 10 // resolution
@@ -339,6 +339,6 @@ def _variables(dataset: xr.Dataset, resolutions: Sequence[int]) -> dict[str, xr.
             if found[band.name].shape != expected:
                 raise InputError(
                     f"{band.name} has shape {found[band.name].shape}, but B02's {rows} x {cols} "
-                    f"call for {expected}"
+                    f"call for {expected}; give bands of one area, each at its own resolution"
                 )
     return found

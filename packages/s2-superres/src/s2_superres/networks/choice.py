@@ -118,7 +118,9 @@ def _paths_by_resolution(weights: WeightsFiles | None) -> dict[int, str]:
         for resolution, path in paths.items():
             found = load_weights(path).spec.resolution
             if found != resolution:
-                raise WeightsError(f"{path}: sharpens {found} m bands, not {resolution} m")
+                raise WeightsError(
+                    f"{path}: sharpens {found} m bands, not {resolution} m; give it for {found}"
+                )
         return paths
     files = weights if isinstance(weights, list | tuple) else [_path(weights)]
     paths = {}

@@ -109,7 +109,10 @@ class Predictor:
         arrays = [np.ascontiguousarray(inputs[r], np.float32) for r in self.spec.inputs]
         for array, shape in zip(arrays, self._shapes, strict=True):
             if array.shape != shape:
-                raise InputError(f"a window of {array.shape} for a network compiled for {shape}")
+                raise InputError(
+                    f"a window of {array.shape} for a network compiled for {shape}; compile it for "
+                    "this one"
+                )
         try:
             outputs = [np.asarray(output) for output in self._run(arrays)]
         except MemoryError as error:

@@ -64,7 +64,10 @@ def head(model: keras.Model, spec: NetworkSpec, trim: int = 0) -> Any:
         If the network has no body.
     """
     if not spec.trained:
-        raise WeightsError("the local regression has no features that would tell of its errors")
+        raise WeightsError(
+            "the local regression has no features that would tell of its errors; take a trained "
+            "network"
+        )
     features = model.get_layer(f"block{spec.blocks - 1}" if spec.blocks else "head").output
     coarse = Upsample(spec.ratio, name="error_up")(model.inputs[-1])
     if trim:

@@ -119,7 +119,7 @@ def _spec(path: Path, convolutions: list[_Convolution]) -> NetworkSpec:
         found = f"{len(shapes)} convolutions"
     raise WeightsError(
         f"{path}: a network with {found} is neither DSen2 nor VDSen2 "
-        "(10 to 6 bands at 20 m, 12 to 2 at 60 m)"
+        "(10 to 6 bands at 20 m, 12 to 2 at 60 m); only files of these two are read"
     )
 
 

@@ -49,13 +49,14 @@ class NetworkSpec:
         family = find_family(self.family)
         if self.resolution not in (20, 60):
             raise WeightsError(
-                f"unknown network {self.family!r} for {self.resolution} m: networks are for 20 or "
-                "60 m"
+                f"unknown network {self.family!r} for {self.resolution} m; choose 20 or 60 m"
             )
         if self.features < 1 or self.blocks < 0:
-            raise WeightsError("a network needs 1 or more features and 0 or more blocks")
+            raise WeightsError(
+                f"{self.features} features and {self.blocks} blocks; give 1 or more and 0 or more"
+            )
         if self.phased and not (family.phases and self.trained):
-            raise WeightsError(f"{self.family}: only a trained compact network can be phased")
+            raise WeightsError(f"{self.family}: cannot be phased; take network compact")
 
     @property
     def kind(self) -> Family:

@@ -121,7 +121,8 @@ def apply_weights(model: keras.Model, weights: Weights) -> None:
         if tuple(variable.shape) != arrays[name].shape:
             raise WeightsError(
                 f"{weights.name}: {name} has shape {arrays[name].shape}, "
-                f"the network needs {tuple(variable.shape)}"
+                f"the network needs {tuple(variable.shape)}; use the file with the network it was "
+                "trained for"
             )
         variable.assign(arrays[name].astype(np.float32))
 

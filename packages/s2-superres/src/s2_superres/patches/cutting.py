@@ -98,7 +98,7 @@ class Split:
         for place in self.places:
             if place not in known:
                 raise InputError(
-                    f"validation place {place!r}: not among {', '.join(sorted(known))}"
+                    f"validation place {place!r}: not there; choose from {', '.join(sorted(known))}"
                 )
         sides = {fact.place: fact.split for fact in facts if fact.split == "train"}
         sides |= {fact.place: fact.split for fact in facts if fact.split == "validation"}
@@ -293,7 +293,7 @@ def _cut_scenes(
                        fact.source, count)
         )  # fmt: skip
     if not written:
-        raise InputError("none of the sources gave a patch: check them, or take a smaller --size")
+        raise InputError("none of the sources gave a patch; check them, or take a smaller --size")
     return written
 
 
@@ -331,7 +331,10 @@ def _usable(
     for reason in reasons:
         warn(f"left out: {reason}")
     if not kept:
-        raise InputError("none of the sources can be used: " + (reasons or ["none was given"])[0])
+        raise InputError(
+            f"none of the sources can be used ({(reasons or ['none was given'])[0]}); "
+            "name products or .npz crops that can"
+        )
     names = [scene.facts.name for scene in kept]
     for name in names:
         if names.count(name) > 1:

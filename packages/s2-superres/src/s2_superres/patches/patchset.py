@@ -63,7 +63,9 @@ class PatchSettings:
 
     def __post_init__(self) -> None:
         if self.resolution not in (20, 60):
-            raise InputError(f"resolution {self.resolution}: patches are cut for 20 or 60 m")
+            raise InputError(
+                f"resolution {self.resolution}: give 20 or 60, patches are cut for these"
+            )
         if self.size < self.ratio or self.size % self.ratio:
             raise InputError(
                 f"patches of {self.size} pixels: take a multiple of {self.ratio}, such as "

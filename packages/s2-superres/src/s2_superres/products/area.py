@@ -119,7 +119,7 @@ def _project_bbox(grid: Grid, bbox: Bounds) -> Bounds:
             return projected[0], projected[1], projected[2], projected[3]
     raise AreaError(
         f"bbox {_text(bbox)} lies outside the tile, which covers {_text(tile)} "
-        "(west south east north)"
+        "(west south east north); give an area within, or another product"
     )
 
 
@@ -140,16 +140,18 @@ def find_shapes(grid: Grid, path: str | Path) -> NDArray[np.object_]:
     from rasterio.warp import transform
 
     if not os.access(path, os.R_OK):
-        raise AreaError(f"{path}: no such file, or no permission to read it")
+        raise AreaError(f"{path}: no such file, or no permission to read it; check the path")
     try:
         meta, _, geometry, _ = pyogrio.raw.read(path, columns=[], force_2d=True)
     except (DataSourceError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise AreaError(f"{path}: not a readable vector file ({reason})") from None
+        raise AreaError(
+            f"{path}: not a readable vector file ({reason}); give GeoJSON or GeoPackage"
+        ) from None
     shapes = shapely.from_wkb([] if geometry is None else geometry)
     shapes = shapes[~shapely.is_empty(shapes) & ~shapely.is_missing(shapes)]
     if not len(shapes):
-        raise AreaError(f"{path}: holds no geometry")
+        raise AreaError(f"{path}: holds no geometry; give a file with a polygon or a point")
     if meta["crs"] is None:
         raise AreaError(f"{path}: has no CRS; set one, or give its bounds with --bounds")
     # Straight edges bend when projected: vertices every few hundredths of their length.
@@ -163,10 +165,15 @@ def find_shapes(grid: Grid, path: str | Path) -> NDArray[np.object_]:
             CRS.from_user_input(meta["crs"]), CRS.from_user_input(grid.crs), *points.T
         )
     except RasterioError as error:
-        raise AreaError(f"{path}: its CRS cannot be used ({error})") from None
+        raise AreaError(
+            f"{path}: its CRS cannot be used ({error}); set it right, or give --bounds"
+        ) from None
     placed = np.column_stack([xs, ys])
     if not np.isfinite(placed).all():
-        raise AreaError(f"{path}: lies far outside the tile, which is in {grid.crs}")
+        raise AreaError(
+            f"{path}: lies far outside the tile, which is in {grid.crs}; check its CRS, or take "
+            "another product"
+        )
     found: NDArray[np.object_] = shapely.set_coordinates(shapes, placed)
     return found
 

@@ -108,7 +108,8 @@ def resample(mask: NDArray[np.bool_], shape: tuple[int, int], where: str) -> NDA
         down, across = rows // shape[0], cols // shape[1]
         return np.asarray(mask.reshape(shape[0], down, shape[1], across).any(axis=(1, 3)))
     raise ProductError(
-        f"{where}: the cloud mask has {rows} x {cols} pixels, which do not fit the product's grid"
+        f"{where}: the cloud mask has {rows} x {cols} pixels, which do not fit the product's grid; "
+        "leave --skip-clouds out, or download the product again"
     )
 
 

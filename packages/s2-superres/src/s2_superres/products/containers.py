@@ -77,7 +77,9 @@ class Folder:
         """Yield every file, also behind links to folders, which archives are made of."""
 
         def stop(error: OSError) -> None:
-            raise ProductError(f"{error.filename}: cannot be listed ({error.strerror})")
+            raise ProductError(
+                f"{error.filename}: cannot be listed ({error.strerror}); check its permissions"
+            )
 
         for folder, below, files in os.walk(self.root, onerror=stop, followlinks=True):
             # A link that leads back to where we came from has no end.
@@ -165,7 +167,9 @@ class Zip:
         except (zipfile.BadZipFile, EOFError, UnicodeDecodeError):
             raise ProductError(f"{self.path}: not a readable zip; {_DAMAGED}") from None
         except OSError as error:
-            raise ProductError(f"{self.path}: cannot be read ({error.strerror})") from None
+            raise ProductError(
+                f"{self.path}: cannot be read ({error.strerror}); check permissions and disk"
+            ) from None
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -219,9 +223,14 @@ def _read(opened: Callable[[], IO[bytes]], where: str, count: int | None) -> byt
         with opened() as file:
             data = file.read(MAX_TEXT + 1 if count is None else count)
     except OSError as error:
-        raise ProductError(f"{where}: cannot be read ({error.strerror or error})") from None
+        raise ProductError(
+            f"{where}: cannot be read ({error.strerror or error}); check permissions and disk"
+        ) from None
     except (EOFError, zlib.error):
         raise ProductError(f"{where}: cannot be unpacked; {_DAMAGED}") from None
     if count is None and len(data) > MAX_TEXT:
-        raise ProductError(f"{where}: larger than {MAX_TEXT >> 20} MiB, which no metadata file is")
+        raise ProductError(
+            f"{where}: larger than {MAX_TEXT >> 20} MiB, which no metadata file is; download the "
+            "product again"
+        )
     return data

@@ -11,7 +11,7 @@ from s2_superres.products.containers import Container, Folder, Zip
 from s2_superres.products.granules import is_tile_file
 
 _PRODUCT_FILE = re.compile(r"(?:MTD_MSI|S2._OPER_MTD_SAF|S2._USER_MTD_SAF)L(?:1C|2A).*\.xml")
-_NO_METADATA = "no MTD_MSIL1C.xml or MTD_MSIL2A.xml; download the complete product"
+_NO_METADATA = "no MTD_MSIL1C.xml or MTD_MSIL2A.xml"
 
 
 def is_product(source: object) -> bool:
@@ -81,7 +81,7 @@ def _locate(path: Path) -> tuple[Container, str]:
                 f"{', ...' if len(below) > 2 else ''}); give one of them"
             )
         if not below:
-            raise ProductError(f"{path}: has {_NO_METADATA}")
+            raise ProductError(f"{path}: has {_NO_METADATA}; download the complete product")
         path = below[0]
     return Folder(path), ""
 
@@ -106,7 +106,7 @@ def product_file(container: Container, inside: str) -> str:
     depth = min((name.count("/") for name in found), default=0)
     top = whole or [name for name in found if name.count("/") == depth]
     if not top:
-        raise ProductError(f"{container.label}: has {_NO_METADATA}")
+        raise ProductError(f"{container.label}: has {_NO_METADATA}; download the complete product")
     if len(top) > 1:
         raise ProductError(
             f"{container.label}: holds {len(top)} products ({top[0]}, {top[1]}"

@@ -121,7 +121,9 @@ def acquisition_time(root: Document) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise ProductError(f"{root.where}: the time {text!r} cannot be read") from None
+        raise ProductError(
+            f"{root.where}: the time {text!r} cannot be read; download the product again"
+        ) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
@@ -209,7 +211,9 @@ def tile_grid(tile: Document) -> Grid:
         rows, cols = int(size["NROWS"]), int(size["NCOLS"])
         left, top = (tile.finite(name, place[name]) for name in ("ULX", "ULY"))
     except (KeyError, ValueError):
-        raise ProductError(f"{tile.where}: its Tile_Geocoding is not complete") from None
+        raise ProductError(
+            f"{tile.where}: its Tile_Geocoding is not complete; download the product again"
+        ) from None
     crs = tile.text("HORIZONTAL_CS_CODE")
     if not _UTM.fullmatch(crs):
         raise ProductError(

@@ -110,7 +110,8 @@ class Reader:
         whole = Area(0, 0, self.size[0] // ratio, self.size[1] // ratio)
         if not whole.contains(area):
             raise AreaError(
-                f"{area} at {bands[0].resolution} m reaches outside the product's {whole}"
+                f"{area} at {bands[0].resolution} m reaches outside the product's {whole}; ask "
+                "for less"
             )
         out = np.empty((len(bands), *area.shape), np.uint16)
         with self._lock:
@@ -219,7 +220,10 @@ def raster_grid(files: Mapping[str, str], label: str) -> Grid:
     try:
         with rasterio.Env(**network_options(path)), rasterio.open(path) as dataset:
             if dataset.crs is None:
-                raise ProductError(f"{path}: has no CRS, and there are no metadata to tell it")
+                raise ProductError(
+                    f"{path}: has no CRS, and there are no metadata to tell it; download the "
+                    "complete product"
+                )
             return Grid(
                 dataset.crs.to_string(),
                 dataset.transform.c,
@@ -281,7 +285,8 @@ class _BandSource:
         if found != (1, "uint16", *expected):
             raise ProductError(
                 f"{self.path}: {found[0]} band(s) of {found[1]}, {found[2]} x {found[3]} pixels, "
-                f"but the metadata tell of one of uint16, {expected[0]} x {expected[1]}"
+                f"but the metadata tell of one of uint16, {expected[0]} x {expected[1]}; "
+                "download the product again"
             )
         # Where a file says its place: that of a neighbouring tile is as large.
         transform, crs = self.dataset.transform, self.dataset.crs

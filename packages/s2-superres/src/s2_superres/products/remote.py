@@ -88,9 +88,11 @@ def fetch(href: str, sign: Callable[[str], str] | None = None) -> bytes:
             with Path(href).open("rb") as file:
                 return file.read(_LARGEST)
         except OSError as error:
-            raise ProductError(f"{href}: cannot be read ({error.strerror})") from None
+            raise ProductError(
+                f"{href}: cannot be read ({error.strerror}); check the path"
+            ) from None
     if not href.startswith(("http://", "https://")):
-        raise ProductError(f"{href}: only http:// and https:// are fetched")
+        raise ProductError(f"{href}: cannot be fetched; give a link of http:// or https://")
     # Not at the top: most runs are of products on disk.
     from urllib.error import HTTPError
     from urllib.request import urlopen

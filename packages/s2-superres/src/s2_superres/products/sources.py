@@ -264,7 +264,9 @@ def _features(found: Mapping[str, Any], base: str | None) -> Iterator[Listed]:
         raise ProductError(f"{base or 'the collection'}: holds no item; search again")
     for feature in features:
         if not isinstance(feature, Mapping):
-            raise ProductError(f"{base or 'the collection'}: holds something else than items")
+            raise ProductError(
+                f"{base or 'the collection'}: holds something else than items; give STAC items"
+            )
         links = list(feature.get("links") or [])
         if base is not None and not any(link.get("rel") == "self" for link in links):
             feature = {**feature, "links": [*links, {"rel": "self", "href": base}]}

@@ -146,7 +146,8 @@ def _chunks(container: Container, name: str) -> Iterator[bytes]:
         ) from None
     except OSError as error:
         raise ProductError(
-            f"{container.where(name)}: cannot be read ({error.strerror or error})"
+            f"{container.where(name)}: cannot be read ({error.strerror or error}); check its "
+            "permissions and the disk"
         ) from None
 
 

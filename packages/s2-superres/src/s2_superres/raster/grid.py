@@ -42,7 +42,9 @@ class Area:
 
     def __post_init__(self) -> None:
         if self.rows < 1 or self.cols < 1:
-            raise AreaError(f"an area of {self.rows} x {self.cols} pixels is empty")
+            raise AreaError(
+                f"an area of {self.rows} x {self.cols} pixels is empty; give 1 or more of each"
+            )
 
     @property
     def row_stop(self) -> int:
@@ -93,7 +95,9 @@ class Area:
         """
         ratio = resolution // PIXEL
         if not self.is_aligned(ratio):
-            raise AreaError(f"{self} does not lie on whole pixels of {resolution} m")
+            raise AreaError(
+                f"{self} does not lie on whole pixels of {resolution} m; take multiples of {ratio}"
+            )
         return Area(self.row // ratio, self.col // ratio, self.rows // ratio, self.cols // ratio)
 
 
@@ -164,7 +168,7 @@ class Grid:
         """
         left, bottom, right, top = bounds
         if not all(math.isfinite(value) for value in bounds):
-            raise AreaError(f"bounds {_text(bounds)} are not finite numbers")
+            raise AreaError(f"bounds {_text(bounds)} are not finite numbers; give four coordinates")
         if left >= right or bottom >= top:
             raise AreaError(
                 f"bounds {_text(bounds)} are empty: give left bottom right top, "
@@ -176,7 +180,7 @@ class Grid:
         if found is None:
             raise AreaError(
                 f"bounds {_text(bounds)} lie outside the tile, which covers "
-                f"{_text(self.bounds)} in {self.crs}"
+                f"{_text(self.bounds)} in {self.crs}; give an area within, or another product"
             )
         return found
 

@@ -113,9 +113,11 @@ def plan(area: Area, tile: int, halo: int, unit: int = UNIT) -> Plan:
         If the area is not aligned, or the tile has no room inside the halo.
     """
     if halo < 0:
-        raise AreaError(f"a halo of {halo} pixels: it cannot be negative")
+        raise AreaError(f"a halo of {halo} pixels: give 0 or more")
     if not area.is_aligned(unit):
-        raise AreaError(f"{area} does not lie on multiples of {unit} pixels of 10 m")
+        raise AreaError(
+            f"{area} does not lie on multiples of {unit} pixels of 10 m; take an area that does"
+        )
     halo = round_up(halo, unit)
     outer = max(1, round(tile / (2 * unit))) * 2 * unit
     core = outer - 2 * halo

@@ -75,7 +75,7 @@ class ProductSpec:
 
     def __post_init__(self) -> None:
         if self.level not in ("L1C", "L2A"):
-            raise InputError(f"level {self.level!r}: it is L1C or L2A")
+            raise InputError(f"level {self.level!r}: give L1C or L2A")
         if self.grid.rows % UNIT or self.grid.cols % UNIT:
             raise InputError(
                 f"a product of {self.grid.rows} x {self.grid.cols} pixels of 10 m: "
@@ -153,7 +153,7 @@ def write_product(
     try:
         root.mkdir()
     except FileExistsError:
-        raise OutputError(f"{root} exists already: remove it or choose another folder") from None
+        raise OutputError(f"{root} exists already; remove it or choose another folder") from None
     files = list(_write_images(root, spec, pixels, copies and spec.level == "L2A"))
     _write_xml(root / f"MTD_MSI{spec.level}.xml", _product_xml(spec, files))
     _write_xml(root / "GRANULE" / spec.granule / "MTD_TL.xml", _tile_xml(spec))
@@ -214,8 +214,8 @@ def _write_images(root: Path, spec: ProductSpec, pixels: Pixels, copies: bool) -
             continue
         if values.shape != (rows, cols) or values.dtype != np.uint16:
             raise InputError(
-                f"{band.name}: {values.dtype} pixels of shape {values.shape}, "
-                f"expected uint16 of {(rows, cols)}"
+                f"{band.name}: {values.dtype} pixels of shape {values.shape}; "
+                f"give uint16 of {(rows, cols)}"
             )
         special = (values == NODATA) | (values == SATURATED)
         stored = np.where(special, values, values + np.uint16(-spec.offset))

@@ -55,7 +55,7 @@ class CalibrationSettings:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.patches) < 1 or self.seed < 0:
             raise InputError(
-                "calibration: steps, batch and patches are 1 or more, the seed 0 or more"
+                "calibration: give 1 or more for steps, batch and patches, 0 or more for the seed"
             )
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"calibration: learning rate {self.learning_rate}: give more than 0")

@@ -288,5 +288,5 @@ def read_config(path: str | Path) -> dict[str, Any]:
             f"{path}: neither JSON nor TOML ({error}); the ending .toml makes it TOML"
         ) from None
     if not isinstance(values, dict):
-        raise TrainingError(f"{path}: holds no settings by name")
+        raise TrainingError(f"{path}: holds no settings by name; give name and value pairs")
     return values

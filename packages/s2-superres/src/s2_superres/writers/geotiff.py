@@ -35,6 +35,7 @@ _LAST = 16
 _BRIGHTEST, _LOSS = 20000, 500
 #: With one of these creation options the COG driver makes the overviews, as it is told.
 _DRIVERS_OVERVIEWS = {"OVERVIEWS", "OVERVIEW_COUNT", "OVERVIEW_RESAMPLING", "RESAMPLING"}
+_ELSEWHERE = "; choose another place"
 
 
 @dataclass(frozen=True)
@@ -290,5 +291,5 @@ class GeoTiffWriter:
         try:
             free = shutil.disk_usage(self.path.parent).free
         except OSError:
-            return ""
-        return "; the disk is full, make room" if free < 64 * 2**20 else ""
+            return _ELSEWHERE
+        return "; the disk is full, make room" if free < 64 * 2**20 else _ELSEWHERE

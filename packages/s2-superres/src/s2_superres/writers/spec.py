@@ -100,7 +100,8 @@ class RasterSpec:
         if not fits or values.shape != wanted or values.dtype != self.dtype:
             raise InputError(
                 f"{values.dtype} window {values.shape} at {area.row}, {area.col} does not fit into "
-                f"{path}: {self.dtype} {(len(self.layers), self.grid.rows, self.grid.cols)}"
+                f"{path}: {self.dtype} {(len(self.layers), self.grid.rows, self.grid.cols)}; "
+                "give windows as opened for"
             )
 
 

@@ -59,7 +59,9 @@ class StagedRaster:
             (area.col, area.col_stop, self.grid.cols),
         ):
             if start % 2 or (stop % 2 and stop != end):
-                raise InputError(f"{area} cuts through pixels of the first overview")
+                raise InputError(
+                    f"{area} cuts through pixels of the first overview; give even rows and columns"
+                )
         half = halve(values, self.spec.nodata, self.spec.saturated)
         if self.spec.saturated is not None and not self._saturated:
             self._saturated = bool((half == self.spec.saturated).any())

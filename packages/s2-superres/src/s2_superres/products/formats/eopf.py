@@ -229,7 +229,9 @@ def _grid(path: str, arrays: Mapping[str, Any]) -> Grid:
         grids[name] = Grid(f"EPSG:{epsg}", float(transform[2]), float(transform[5]), rows, cols)
     if len(set(grids.values())) > 1:
         one, other = list(dict.fromkeys(grids.values()))[:2]
-        raise ProductError(f"{path}: its bands lie on several grids ({one} and {other})")
+        raise ProductError(
+            f"{path}: its bands lie on several grids ({one} and {other}); give one tile"
+        )
     return next(iter(grids.values()))
 
 

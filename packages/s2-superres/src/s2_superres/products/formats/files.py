@@ -49,7 +49,8 @@ def _open(source: Any, request: Request) -> Product:
     unknown = [str(key) for key in given if key not in _KEYS and not _names({key: ""})]
     if unknown:
         raise ProductError(
-            f"{label}: {unknown[0]!r} is no band and no known key ({', '.join(sorted(_KEYS))})"
+            f"{label}: {unknown[0]!r} is no band and no key; choose bands and "
+            f"{', '.join(sorted(_KEYS))}"
         )
     level = given.get("level")
     if level not in ("L1C", "L2A"):

@@ -361,7 +361,9 @@ def _time(item: _Item) -> datetime | None:
     try:
         time = datetime.fromisoformat(str(text))
     except ValueError:
-        raise ProductError(f"{item.label}: the time {text!r} cannot be read") from None
+        raise ProductError(
+            f"{item.label}: the time {text!r} cannot be read; correct the item's datetime"
+        ) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

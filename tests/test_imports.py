@@ -56,8 +56,8 @@ ROOMS: dict[Path, dict[str, set[str]]] = {
             "errors", "bands", "choices", "interrupts", "files", "raster", "networks", "patches",
         },
         "validation": {
-            "_lazy", "errors", "bands", "choices", "files", "raster", "products", "networks",
-            "inference",
+            "_lazy", "errors", "bands", "choices", "interrupts", "files", "raster", "products",
+            "networks", "inference",
         },
         "cli": {
             "errors", "bands", "choices", "interrupts", "files", "raster", "products", "networks",

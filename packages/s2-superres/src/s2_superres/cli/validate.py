@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,13 +25,16 @@ from s2_superres.cli.options import (
 from s2_superres.cli.progress import Display
 
 if TYPE_CHECKING:
+    from s2_superres.products.sources import Listed
+    from s2_superres.validation.methods import Method
     from s2_superres.validation.results import Validation
 
 SourcesArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="Products or links to STAC items, or .npz files with the arrays b10, b20 and b60.",
+        help="Products or links to STAC items, or .npz files with the arrays b10, b20 and b60; "
+        "also folders of them, quoted patterns, a .txt with one a line, or a STAC ItemCollection.",
         show_default=False,
         readable=False,
     ),
@@ -110,6 +114,18 @@ TileOption = Annotated[
     int | None,
     typer.Option(metavar="PIXELS", help="Side of a window.", show_default=False),
 ]
+RecursiveOption = Annotated[
+    bool, typer.Option("--recursive", help="Look into folders within folders.")
+]
+JobsOption = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Sources at a time, each by a process.")
+]
+LedgerOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Add a line of JSON there for each source.", show_default=False
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
 
 
@@ -135,21 +151,19 @@ def validate(
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
+    recursive: RecursiveOption = False,
+    jobs: JobsOption = 1,
+    ledger: LedgerOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Score networks on bands that were degraded on purpose."""
     from s2_superres import validation as rooms
-    from s2_superres.files.kinds import REPORT, SCORES
-    from s2_superres.files.paths import check_output, protect_inputs
     from s2_superres.networks.compute import Compute
+    from s2_superres.products.sources import expand
+    from s2_superres.validation.batch import validate_sources
     from s2_superres.validation.methods import RESOLUTIONS
-    from s2_superres.validation.scenes import find_input
 
     as_json = None if json_file in (None, "-") else Path(str(json_file))
-    outputs = [path for path in (as_json, report) if path is not None]
-    for path, kind in ((as_json, SCORES), (report, REPORT)):
-        if path is not None:
-            check_output(path, kind, overwrite=overwrite)
     resolutions = RESOLUTIONS if resolution == "all" else (int(resolution),)
     methods = rooms.choose_methods(
         resolutions=resolutions,
@@ -158,8 +172,8 @@ def validate(
         against=against or ["bicubic"],
         consistent=consistent,
     )
-    files = {one.path for method in methods for one in method.networks.values()}
-    protect_inputs(outputs, [*map(find_input, sources), *filter(None, files)])
+    listed = expand(sources, recursive=recursive, also=(".npz",))
+    _check_outputs(as_json, report, listed, methods, overwrite=overwrite)
     settings = rooms.Settings(
         resolutions=resolutions,
         required=resolution != "all",
@@ -168,10 +182,34 @@ def validate(
         pictures=report is not None,
         compute=Compute(precision, tile, threads, device),
     )
-    scenes = rooms.read_scenes(sources, rooms.Selection(bbox, bounds, granule, level, side))
+    selection = rooms.Selection(bbox, bounds, granule, level, side)
     with Display(quiet=quiet, measured=False) as display:
-        found = rooms.validate(scenes, methods, settings, display)
+        found = validate_sources(
+            listed, methods, settings, selection, jobs=jobs, ledger=ledger, progress=display
+        )
     _tell(found, as_json, report, json_file == "-", bands=bands, quiet=quiet)
+
+
+def _check_outputs(
+    as_json: Path | None,
+    report: Path | None,
+    sources: Sequence[Listed],
+    methods: Sequence[Method],
+    *,
+    overwrite: bool,
+) -> None:
+    """Check that outputs can be written, and are neither inputs nor one another."""
+    from s2_superres.files.kinds import REPORT, SCORES
+    from s2_superres.files.paths import check_output, protect_inputs
+    from s2_superres.validation.batch import places
+
+    for path, kind in ((as_json, SCORES), (report, REPORT)):
+        if path is not None:
+            check_output(path, kind, overwrite=overwrite)
+    weights = {one.path for method in methods for one in method.networks.values()}
+    outputs = [path for path in (as_json, report) if path is not None]
+    if outputs:
+        protect_inputs(outputs, [*places(sources), *filter(None, weights)])
 
 
 def _tell(
@@ -193,3 +231,7 @@ def _tell(
         typer.echo(text, nl=False)
     elif not quiet:
         typer.echo(table(document, per_band=bands), nl=False)
+    for failure in found.failed:
+        typer.echo(f"error: {failure}", err=True)
+    if found.failed:
+        raise typer.Exit(1)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from s2_superres.errors import BusyError, InputError, OutputError, S2SuperresError
+from s2_superres.errors import BusyError, InputError, OutputError
 from s2_superres.files.paths import keep_out_of_products
+from s2_superres.inference.explained import explained
 from s2_superres.inference.finished import difference
 from s2_superres.inference.ledger import Ledger, Outcome
 from s2_superres.inference.plan import Options, Prepared, choose_bands, prepare
@@ -154,18 +155,6 @@ class Task:
     def outcome(self, **facts: object) -> Outcome:
         """Return what came of it."""
         return replace(Outcome(self.label, self.product.name, str(self.output)), **facts)  # type: ignore[arg-type]
-
-
-def explained(error: BaseException) -> str:
-    """Return an error in one line."""
-    if isinstance(error, MemoryError):
-        return "out of memory: take a smaller --tile, or fewer --jobs"
-    text = " ".join(str(error).split())
-    if isinstance(error, S2SuperresError):
-        return text
-    if isinstance(error, OSError):
-        return f"{error.filename or 'a file'}: {error.strerror or text}"
-    return f"{type(error).__name__}: {text}; please report it"
 
 
 def sharpen(task: Task, share: Share) -> Outcome:

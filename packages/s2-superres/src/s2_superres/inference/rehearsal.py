@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from s2_superres.inference.batch import Batch, explained, is_there
+from s2_superres.inference.batch import Batch, is_there
 from s2_superres.inference.cost import Estimate, estimate
+from s2_superres.inference.explained import explained
 from s2_superres.inference.ledger import Outcome
 from s2_superres.inference.outputs import check_paths, raster_spec, rehearse
 from s2_superres.inference.plan import prepare

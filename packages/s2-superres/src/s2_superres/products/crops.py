@@ -18,17 +18,17 @@ from s2_superres.products.remote import is_url
 _ARRAYS = ("b10", "b20", "b60", "ok10", "ok20", "ok60", "hr", "lr", "scl")
 
 
-def as_source(source: str | Path) -> str | Path:
-    """Return a link as it is, and anything else as a path."""
-    return source if is_url(source) else Path(source)
+def as_source(source: Any) -> Any:
+    """Return a text that is no link as a path, and anything else as it is."""
+    return Path(source) if isinstance(source, str) and not is_url(source) else source
 
 
-def is_crop(source: str | Path) -> TypeGuard[Path]:
+def is_crop(source: object) -> TypeGuard[Path]:
     """Whether a source is a crop by its name, and not a product."""
     return isinstance(source, Path) and source.suffix.lower() == ".npz"
 
 
-def check_source(source: str | Path) -> None:
+def check_source(source: object) -> None:
     """Check that a crop or a product is there; a link is asked when it is opened.
 
     Raises
@@ -36,7 +36,7 @@ def check_source(source: str | Path) -> None:
     InputError
         If it is not, or nobody may look.
     """
-    if isinstance(source, str):
+    if not isinstance(source, Path):
         return
     try:
         source.stat()

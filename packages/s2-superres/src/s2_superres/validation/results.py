@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,24 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A source that could not be scored.
+
+    Attributes
+    ----------
+    source : str
+    error : str
+        Why.
+    """
+
+    source: str
+    error: str
+
+    def __str__(self) -> str:
+        return self.error if self.source in self.error else f"{self.source}: {self.error}"
+
+
+@dataclass(frozen=True)
 class Validation:
     """What a validation found.
 
@@ -113,7 +131,9 @@ class Validation:
     comparisons : tuple of Comparison
     settings : Settings
     notes : tuple of str
-        What was left out, and why.
+        What was left out of a scene, and why.
+    failed : tuple of Failure
+        The sources that could not be scored.
     """
 
     methods: tuple[Method, ...]
@@ -121,6 +141,7 @@ class Validation:
     comparisons: tuple[Comparison, ...]
     settings: Settings
     notes: tuple[str, ...] = field(default=())
+    failed: tuple[Failure, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the pictures; the documentation describes the keys."""
@@ -151,7 +172,8 @@ class Validation:
             "scenes": list(self.scenes),
             "comparisons": comparisons,
             "means": means(comparisons),
-            "notes": list(self.notes),
+            "notes": [*self.notes, *(f"left out: {failure}" for failure in self.failed)],
+            "failed": [asdict(failure) for failure in self.failed],
         }
 
 

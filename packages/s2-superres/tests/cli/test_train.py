@@ -24,12 +24,12 @@ from s2_superres.training.run import train
 SLOW = """
 import time
 from s2_superres.cli import app as cli
-from s2_superres.training import run as training
-real = training._Learner.step
+from s2_superres.training.learner import Learner
+real = Learner.step
 def slow(*args):
     time.sleep(0.15)
     return real(*args)
-training._Learner.step = slow
+Learner.step = slow
 cli.main()
 """
 FULL = """

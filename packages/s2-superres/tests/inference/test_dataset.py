@@ -16,7 +16,8 @@ from s2_superres.errors import InputError
 from s2_superres.inference.dataset import open_dataset
 from s2_superres.inference.predict import Options, predict
 from s2_superres.raster.grid import Grid
-from s2_superres.testing.products import ProductSpec, landscape, write_product
+from s2_superres.testing.products import landscape, write_product
+from s2_superres.testing.spec import ProductSpec
 
 xr = pytest.importorskip("xarray")
 pytest.importorskip("rioxarray")

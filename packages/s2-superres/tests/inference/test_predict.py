@@ -27,7 +27,8 @@ from s2_superres.inference.plan import Options, choose_bands, prepare
 from s2_superres.inference.predict import predict
 from s2_superres.inference.quicklook import draw_quicklook
 from s2_superres.raster.grid import Grid
-from s2_superres.testing.products import ProductSpec, landscape, write_product
+from s2_superres.testing.products import landscape, write_product
+from s2_superres.testing.spec import ProductSpec
 
 GRID = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)
 

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2_superres.errors import TrainingError
-from s2_superres.patches.cutting import CutOptions, Split, cut_patches
+from s2_superres.patches.cutting import CutOptions, cut_patches
 from s2_superres.patches.holdout import hold_out
 from s2_superres.patches.patchset import PatchSettings
 from s2_superres.patches.scenes import CropScene
+from s2_superres.patches.split import Split
 from s2_superres.training.config import TrainingConfig
 from s2_superres.training.run import open_sets
 

@@ -19,19 +19,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from s2_superres.errors import InputError, OutputError, ProductError
-from s2_superres.patches.cutting import CutOptions, Split, cut_patches, lattice_stride
+from s2_superres.patches.cutting import CutOptions, cut_patches
+from s2_superres.patches.degraded import read_degraded
+from s2_superres.patches.lattice import lattice_stride
 from s2_superres.patches.patchset import PatchSet, PatchSettings
-from s2_superres.patches.scenes import ProductScene, SceneFacts, read_degraded
+from s2_superres.patches.scene import SceneFacts
+from s2_superres.patches.scenes import ProductScene
+from s2_superres.patches.split import Split
 from s2_superres.products.openers import open_product
 from s2_superres.raster.degradation import degradation_taps, degrade
 from s2_superres.raster.grid import Grid
-from s2_superres.testing.products import (
-    SATURATED,
-    ProductSpec,
-    landscape,
-    write_product,
-    zip_product,
-)
+from s2_superres.testing.products import landscape, write_product, zip_product
+from s2_superres.testing.spec import SATURATED, ProductSpec
 
 Crop = dict[str, NDArray[Any]]
 
@@ -423,7 +422,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whole scenes stay, half a scene does not, and the end is that of one run."""
-    from s2_superres.patches import cutting as module
+    from s2_superres.patches import sampling as module
 
     sources = [write(tmp_path / f"L2A_{i}.npz", crop(24, 24, i)) for i in range(3)]
     settings = PatchSettings(20, 8, 20)

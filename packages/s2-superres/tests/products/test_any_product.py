@@ -18,7 +18,8 @@ from s2_superres.errors import S2SuperresError
 from s2_superres.products.openers import open_granules, open_product, open_reader
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import Area, Grid
-from s2_superres.testing.products import ProductSpec, coordinates, write_product
+from s2_superres.testing.products import coordinates, write_product
+from s2_superres.testing.spec import ProductSpec
 
 GRID = Grid("EPSG:32633", 300000.0, 6200040.0, 60, 60)
 TILES = ("T33UUB", "T33UVB")

@@ -19,8 +19,9 @@ from s2_superres.inference.predict import predict
 from s2_superres.products.openers import open_granules, open_reader
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import Area, Grid
-from s2_superres.testing.products import ProductSpec, coordinates, landscape, write_product
+from s2_superres.testing.products import coordinates, landscape, write_product
 from s2_superres.testing.server import serve
+from s2_superres.testing.spec import ProductSpec
 
 zarr = pytest.importorskip("zarr")
 

@@ -14,7 +14,8 @@ from s2_superres.bands import BANDS
 from s2_superres.errors import ProductError
 from s2_superres.products.openers import open_granules, open_product, open_reader
 from s2_superres.raster.grid import Area, Grid
-from s2_superres.testing.products import ProductSpec, coordinates, write_product
+from s2_superres.testing.products import coordinates, write_product
+from s2_superres.testing.spec import ProductSpec
 
 EAST = Grid("EPSG:32633", 399960.0, 6200040.0, 240, 300)
 

@@ -29,7 +29,8 @@ from s2_superres.products import formats, openers
 from s2_superres.products.openers import find_opener, open_product, open_reader
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.testing.catalogues import write_item
-from s2_superres.testing.products import ProductSpec, coordinates, write_product, zip_product
+from s2_superres.testing.products import coordinates, write_product, zip_product
+from s2_superres.testing.spec import ProductSpec
 from s2_superres.validation.scenes import read_scene
 
 HOUSE = Path(__file__).parents[4] / "docs" / "house.md"

@@ -14,8 +14,9 @@ import pytest
 from s2_superres.cli.app import app
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.catalogues import write_item
-from s2_superres.testing.products import ProductSpec, landscape, write_product
+from s2_superres.testing.products import landscape, write_product
 from s2_superres.testing.server import serve
+from s2_superres.testing.spec import ProductSpec
 
 DOCS = Path(__file__).parents[4] / "docs" / "s2-superres"
 SPEC = ProductSpec("L2A", "05.11", Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300))

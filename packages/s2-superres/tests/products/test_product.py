@@ -17,7 +17,8 @@ from s2_superres.bands import BANDS, central_wavelengths
 from s2_superres.products.openers import open_granules, open_product
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import Grid
-from s2_superres.testing.products import ProductSpec, coordinates, write_product, zip_product
+from s2_superres.testing.products import coordinates, write_product, zip_product
+from s2_superres.testing.spec import ProductSpec
 
 GRID = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)
 

@@ -15,7 +15,8 @@ from s2_superres.errors import AreaError
 from s2_superres.products.openers import open_product, open_reader
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.raster.windows import plan
-from s2_superres.testing.products import ProductSpec, coordinates, write_product, zip_product
+from s2_superres.testing.products import coordinates, write_product, zip_product
+from s2_superres.testing.spec import ProductSpec
 
 
 def expected(product_rows: int, product_cols: int, resolution: int) -> np.ndarray:

@@ -15,8 +15,9 @@ from s2_superres.products.openers import open_product
 from s2_superres.products.sources import Listed, expand, is_several
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.catalogues import write_item
-from s2_superres.testing.products import ProductSpec, landscape
+from s2_superres.testing.products import landscape
 from s2_superres.testing.server import serve
+from s2_superres.testing.spec import ProductSpec
 
 SPEC = ProductSpec("L2A", "05.11", Grid("EPSG:32633", 300000.0, 6200040.0, 60, 60))
 

@@ -24,8 +24,9 @@ from s2_superres.products.openers import open_reader
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.testing.catalogues import DIALECTS, write_item
-from s2_superres.testing.products import ProductSpec, coordinates, landscape, write_product
+from s2_superres.testing.products import coordinates, landscape, write_product
 from s2_superres.testing.server import Site, serve
+from s2_superres.testing.spec import ProductSpec
 from s2_superres.validation.scenes import read_scenes
 
 SMALL = Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300)

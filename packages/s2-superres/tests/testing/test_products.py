@@ -11,13 +11,8 @@ import rasterio
 from s2_superres.bands import BANDS, BANDS_10M, BANDS_20M, BANDS_60M
 from s2_superres.errors import InputError, OutputError
 from s2_superres.raster.grid import Grid
-from s2_superres.testing.products import (
-    B10,
-    ProductSpec,
-    coordinates,
-    landscape,
-    write_product,
-)
+from s2_superres.testing.products import coordinates, landscape, write_product
+from s2_superres.testing.spec import B10, ProductSpec
 
 GRID = Grid("EPSG:32719", 499980.0, 7400020.0, 120, 180)
 

@@ -17,8 +17,9 @@ from s2_superres.errors import TrainingError, WeightsError
 from s2_superres.networks.graph import build_network
 from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import Weights, load_weights, save_weights, variables_of
-from s2_superres.patches.cutting import CutOptions, Split, cut_patches
+from s2_superres.patches.cutting import CutOptions, cut_patches
 from s2_superres.patches.patchset import PatchSettings
+from s2_superres.patches.split import Split
 from s2_superres.raster.degradation import degrade
 from s2_superres.training.calibration import (
     CalibrationSettings,
@@ -236,7 +237,8 @@ def test_a_file_holds_the_error_bars_of_its_bands(calibrated: Path, tmp_path: Pa
     from s2_superres.inference.plan import Options
     from s2_superres.inference.predict import predict
     from s2_superres.raster.grid import Grid
-    from s2_superres.testing.products import ProductSpec, write_product
+    from s2_superres.testing.products import write_product
+    from s2_superres.testing.spec import ProductSpec
 
     arrays = scene(5)
 

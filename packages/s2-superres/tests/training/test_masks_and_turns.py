@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from s2_superres.errors import TrainingError
 from s2_superres.networks.weights import build_with_weights, load_weights
-from s2_superres.patches.cutting import CutOptions, Split, cut_patches
+from s2_superres.patches.cutting import CutOptions, cut_patches
 from s2_superres.patches.patchset import PatchSet, PatchSettings
+from s2_superres.patches.split import Split
 from s2_superres.raster.degradation import degrade
 from s2_superres.training.batches import Batch, Sampler, Sampling, validation_batches
 from s2_superres.training.config import TrainingConfig
-from s2_superres.training.run import learning_rate, train
+from s2_superres.training.run import train
+from s2_superres.training.schedule import learning_rate
 
 NONSENSE = 30000
 

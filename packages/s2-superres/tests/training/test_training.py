@@ -26,12 +26,14 @@ from s2_superres.networks.weights import (
     started_from,
     variables_of,
 )
-from s2_superres.patches.cutting import CutOptions, Split, cut_patches
+from s2_superres.patches.cutting import CutOptions, cut_patches
 from s2_superres.patches.patchset import PatchSet, PatchSettings
+from s2_superres.patches.split import Split
 from s2_superres.raster.degradation import degrade
 from s2_superres.training.batches import Sampler, Sampling, place_weights, validation_batches
 from s2_superres.training.config import TrainingConfig, parse_settings, read_config
-from s2_superres.training.run import learning_rate, open_sets, total_steps, train
+from s2_superres.training.run import open_sets, train
+from s2_superres.training.schedule import learning_rate, total_steps
 
 
 def scene(rows: int, seed: int) -> dict[str, NDArray[Any]]:

@@ -22,7 +22,8 @@ from s2_superres.networks.weights import build_with_weights, save_weights, untra
 from s2_superres.raster.bicubic import bicubic
 from s2_superres.raster.degradation import degrade
 from s2_superres.raster.grid import Grid
-from s2_superres.testing.products import ProductSpec, landscape, write_product
+from s2_superres.testing.products import landscape, write_product
+from s2_superres.testing.spec import ProductSpec
 from s2_superres.validation.html import html_report
 from s2_superres.validation.methods import Method, choose_methods
 from s2_superres.validation.results import means

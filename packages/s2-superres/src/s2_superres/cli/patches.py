@@ -101,8 +101,9 @@ def patches(
     quiet: QuietOption = False,
 ) -> None:
     """Cut training patches from products, degraded by Wald's protocol."""
-    from s2_superres.patches.cutting import CutOptions, Split, cut_patches
+    from s2_superres.patches.cutting import CutOptions, cut_patches
     from s2_superres.patches.patchset import PatchSettings
+    from s2_superres.patches.split import Split
 
     if size is None:
         size = 32 if resolution == 20 else 96

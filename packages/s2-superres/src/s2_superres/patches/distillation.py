@@ -22,7 +22,8 @@ from s2_superres.errors import InputError
 from s2_superres.inference.arrays import ArraySource, sharpen
 from s2_superres.networks.choice import Network, choose_networks
 from s2_superres.networks.family import family_names
-from s2_superres.patches.scenes import Rows, Scene
+from s2_superres.patches.degraded import Rows
+from s2_superres.patches.scene import Scene
 from s2_superres.raster.radiometry import Radiometry
 
 #: Quarter turns, and whether mirrored before.

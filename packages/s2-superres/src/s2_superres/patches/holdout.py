@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.patches.patchset import PatchSettings
-from s2_superres.patches.scenes import Pixels, Scene
+from s2_superres.patches.scene import Pixels, Scene
 
 #: Behind a place's name, for the part of it that is held out.
 HELD_OUT = " (held out)"

@@ -11,7 +11,8 @@ import numpy as np
 
 from s2_superres.bands import BANDS, Band
 from s2_superres.raster.grid import PIXEL
-from s2_superres.testing.products import Pixels, ProductSpec
+from s2_superres.testing.products import Pixels
+from s2_superres.testing.spec import ProductSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,50 +8,38 @@ so a run that was killed and resumed ends with the weights of one that was not.
 
 from __future__ import annotations
 
-import json
 import math
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from s2_superres import __version__
-from s2_superres.errors import InputError, OutputError, TrainingError, TrainingStopped
-from s2_superres.files.atomic import write_text
-from s2_superres.files.locks import sole_run
+from s2_superres.errors import TrainingError, TrainingStopped
 from s2_superres.files.paths import keep_out_of_products
-from s2_superres.interrupts import stop_signals
+from s2_superres.interrupts import stop_asked
 from s2_superres.networks.compute import quiet_keras
-from s2_superres.networks.graph import build_network
-from s2_superres.networks.weights import (
-    Weights,
-    apply_weights,
-    load_weights,
-    mean_weights,
-    save_weights,
-    variables_of,
-)
+from s2_superres.networks.weights import load_weights, mean_weights, save_weights
 from s2_superres.patches.holdout import HELD_OUT
 from s2_superres.patches.patchset import PatchSet
-from s2_superres.raster.radiometry import SCALE
-from s2_superres.training.batches import Batch, Prefetch, Sampler, mirrored, validation_batches
+from s2_superres.training.batches import Batch, Prefetch, Sampler
 from s2_superres.training.checkpoints import State, load_checkpoint, save_checkpoint
-from s2_superres.training.config import CONFIG, TrainingConfig, read_config
-from s2_superres.training.log import CURVE, LOG, TrainingLog, board_files
-
-CHECKPOINT, BEST, LAST = "checkpoint.npz", "best.npz", "last.npz"
-#: Steps between updates of the weights' average, which lives outside the graph.
-_AVERAGE_EVERY = 4
-
-Arrays = dict[str, NDArray[np.float32]]
+from s2_superres.training.config import TrainingConfig
+from s2_superres.training.folder import (
+    BEST,
+    CHECKPOINT,
+    LAST,
+    complaints,
+    keep_what_is_there,
+    started,
+)
+from s2_superres.training.learner import Learner
+from s2_superres.training.log import TrainingLog
+from s2_superres.training.schedule import learning_rate, total_steps, turned_steps
 
 
 class Report(Protocol):
@@ -131,7 +119,7 @@ def train(
     folder = Path(folder)
     keep_out_of_products(folder)
     if not resume:
-        _keep_what_is_there(folder, overwrite=overwrite)
+        keep_what_is_there(folder, overwrite=overwrite)
     quiet_keras()
     sets = open_sets(config)
     sampler = Sampler(sets, config.sampling, config.spec.least_size)
@@ -149,14 +137,14 @@ def train(
     start = None
     if config.init and state.origin is None:
         start = mean_weights([load_weights(path) for path in config.init])
-    learner = _Learner(config, start)
+    learner = Learner(config, start)
     if state.origin is None:
         state.origin = {"init": {"sha256": start.sha256, **start.metadata}} if start else {}
     if found:
         learner.restore(found[1], checkpoint)
-    with _started(folder, config, keep=resume):
+    with started(folder, config, keep=resume):
         run = _Run(config, folder, sets, learner, state, steps)
-        with Prefetch(sampler, state.step, steps) as batches, _stop_asked() as stop:
+        with Prefetch(sampler, state.step, steps) as batches, stop_asked() as stop:
             for step, batch in batches:
                 loss = run.advance(step, batch)
                 score = None
@@ -229,160 +217,6 @@ def _check_held_out(sets: Sequence[PatchSet]) -> None:
                 )
 
 
-def total_steps(config: TrainingConfig, patches: int) -> int:
-    """Return how many steps a run takes on so many training patches."""
-    if config.epochs is None:
-        return config.steps
-    return max(1, math.ceil(config.epochs * patches / config.batch))
-
-
-def turned_steps(config: TrainingConfig, steps: int) -> int:
-    """Return after how many of a run's steps patches are turned no more.
-
-    Raises
-    ------
-    TrainingError
-        If not a single one is left before.
-    """
-    if config.upright_steps >= steps:
-        raise TrainingError(
-            f"upright_steps {config.upright_steps}: the run has no more than {steps} steps; give "
-            "less, or turns none for a run that turns nothing"
-        )
-    return steps - config.upright_steps
-
-
-def learning_rate(config: TrainingConfig, step: int, steps: int, factor: float = 1.0) -> float:
-    """Return the rate of a step, counted from 0; `factor` is the plateau schedule's."""
-    turned = turned_steps(config, steps)
-    if step >= turned:
-        part = replace(config, learning_rate=config.upright_rate, upright_steps=0)
-        return learning_rate(part, step - turned, steps - turned, factor)
-    steps = turned
-    # A short run spends no more than a tenth on it.
-    warmup = min(config.warmup, steps // 10)
-    warm = min(1.0, (step + 1) / warmup) if warmup else 1.0
-    if config.schedule == "cosine":
-        return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
-    return max(config.learning_rate * factor, min(config.lowest_rate, config.learning_rate)) * warm
-
-
-class _Learner:
-    """The network, its optimiser and the average of its weights, as arrays."""
-
-    def __init__(self, config: TrainingConfig, start: Weights | None) -> None:
-        import keras
-
-        self.config = config
-        _distribute(config.batch)
-        keras.utils.set_random_seed(config.seed)
-        self.model = build_network(config.spec, config.precision)
-        if start:
-            apply_weights(self.model, start)
-        self.optimizer = _optimizer(config)
-        # XLA on CPUs is slower at convolutions than TensorFlow's own kernels.
-        jit: bool | str = "auto" if keras.backend.backend() == "jax" else False
-        self.trained, losses = self.model, [1.0]
-        if config.consistent and config.unprojected:
-            outputs = [self.model.output, self.model.get_layer("consistent").input[0]]
-            self.trained = keras.Model(self.model.inputs, outputs)
-            losses.append(config.unprojected)
-        self.trained.compile(
-            optimizer=self.optimizer,
-            loss=["mean_absolute_error"] * len(losses),
-            loss_weights=losses,
-            jit_compile=jit,
-        )
-        self.optimizer.build(self.model.trainable_variables)
-        self.variables = variables_of(self.model)
-        self.average = self.weights()
-        self._judge = build_network(config.spec, "float32")
-
-    def weights(self) -> Arrays:
-        """Return the current weights."""
-        return {name: _array(variable) for name, variable in self.variables.items()}
-
-    def step(self, batch: Batch, rate: float) -> float:
-        """Take one step; return its loss, in DN."""
-        self.optimizer.learning_rate = rate
-        # Keras reports the mean since the last reset.
-        self.trained.reset_metrics()
-        targets = [batch.target] * len(self.trained.outputs)
-        weights = [batch.weights] * len(targets)
-        losses = self.trained.train_on_batch(batch.inputs, targets, weights)
-        # Of several, the first is their sum and the second that of the output.
-        return float(losses if len(targets) == 1 else losses[1]) * SCALE
-
-    def update_average(self, step: int) -> None:
-        """Bring the average up to date after `step` steps."""
-        if not self.config.ema:
-            self.average = self.weights()
-        elif step % _AVERAGE_EVERY == 0:
-            # A short memory at first, lest the random start weigh on it.
-            decay = min(self.config.ema, (step + 1) / (step + 10)) ** _AVERAGE_EVERY
-            for name, value in self.weights().items():
-                self.average[name] = (
-                    np.float32(decay) * self.average[name] + np.float32(1 - decay) * value
-                )
-
-    def evaluate(self, sets: Sequence[PatchSet]) -> dict[str, float]:
-        """Return the averaged weights' RMSE in DN, mean over bands, per validation scene."""
-        for name, variable in variables_of(self._judge).items():
-            variable.assign(self.average[name])
-        sums: dict[str, NDArray[np.float64]] = {}
-        pixels: dict[str, int] = {}
-        for name, batch in validation_batches(
-            sets, self.config.batch, self.config.validation_patches
-        ):
-            rows, cols = batch.target.shape[1:3]
-            output = self._judge.predict_on_batch(self._mirrored(batch.inputs, rows))
-            output = np.asarray(output)[:, :rows, :cols]
-            errors = (output - batch.target)[batch.measured].astype(np.float64)
-            sums[name] = sums.get(name, 0.0) + (errors**2).sum(axis=0)
-            pixels[name] = pixels.get(name, 0) + len(errors)
-        return {
-            name: float(np.sqrt(total / pixels[name]).mean() * SCALE)
-            for name, total in sums.items()
-        }
-
-    def _mirrored(self, inputs: list[NDArray[np.float32]], rows: int) -> list[Any]:
-        """Extend inputs of patches that are too small, as in training."""
-        least = self.config.spec.least_size
-        return [np.stack([mirrored(each, least * len(each) // rows) for each in x]) for x in inputs]
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return everything that a checkpoint must hold."""
-        arrays: dict[str, NDArray[Any]] = {}
-        for name, value in self.weights().items():
-            arrays[f"model/{name}"] = value
-        for name, value in self.average.items():
-            arrays[f"average/{name}"] = value
-        for index, variable in enumerate(self.optimizer.variables):
-            arrays[f"{self.config.optimizer}/{index}"] = _array(variable)
-        return arrays
-
-    def restore(self, arrays: dict[str, NDArray[Any]], path: Path) -> None:
-        """Set everything from a checkpoint.
-
-        Raises
-        ------
-        TrainingError
-            If names or shapes are not those of `arrays`.
-        """
-        own = self.arrays()
-        if set(own) != set(arrays) or any(own[n].shape != arrays[n].shape for n in own):
-            raise TrainingError(
-                f"{path}: does not fit the network and the optimiser {self.config.optimizer}; "
-                "resume with the settings it was started with, or start another run from its "
-                "last.npz with --init"
-            )
-        for name, variable in self.variables.items():
-            variable.assign(arrays[f"model/{name}"])
-            self.average[name] = arrays[f"average/{name}"]
-        for index, variable in enumerate(self.optimizer.variables):
-            variable.assign(arrays[f"{self.config.optimizer}/{index}"])
-
-
 @dataclass
 class _Run:
     """A run in its folder."""
@@ -390,7 +224,7 @@ class _Run:
     config: TrainingConfig
     folder: Path
     sets: list[PatchSet]
-    learner: _Learner
+    learner: Learner
     state: State
     steps: int
 
@@ -442,7 +276,7 @@ class _Run:
         self._save(LAST, scenes)
         if state.best is None:
             # Of a run that was here before; this one has weights now, and none are the best.
-            with _folder_errors(self.folder):
+            with complaints(self.folder):
                 (self.folder / BEST).unlink(missing_ok=True)
         self.checkpoint()
         self._log.write(state.history)
@@ -504,114 +338,3 @@ class _Run:
         return TrainingError(
             f"step {self.state.step + 1}: {what}; {cure} and start again with --overwrite"
         )
-
-
-def _keep_what_is_there(folder: Path, *, overwrite: bool) -> None:
-    """Check that nothing of a run is there, or nothing but a run."""
-    if overwrite:
-        # Many programs have a config.json; of ours every key is a setting's.
-        if (folder / CONFIG).exists():
-            known = set(TrainingConfig().to_dict())
-            if not set(read_config(folder / CONFIG)) & known:
-                raise OutputError(f"{folder / CONFIG}: is of no training run; take another folder")
-        return
-    with _folder_errors(folder):
-        there = [name for name in (CHECKPOINT, BEST, LAST, CONFIG, LOG, CURVE)
-                 if (folder / name).exists()]  # fmt: skip
-    if there:
-        resume = "go on with --resume, " if CHECKPOINT in there else ""
-        raise OutputError(
-            f"{folder}: holds {', '.join(there)} already; {resume}start again with --overwrite, or "
-            "take another folder"
-        )
-
-
-@contextmanager
-def _started(folder: Path, config: TrainingConfig, *, keep: bool) -> Iterator[None]:
-    """Make the folder a run's own; weights of a run before stay until there are others."""
-    with _folder_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with sole_run(folder):
-        if not keep:
-            with _folder_errors(folder):
-                for old in (
-                    folder / CHECKPOINT,
-                    folder / LOG,
-                    folder / CURVE,
-                    *board_files(folder),
-                ):
-                    old.unlink(missing_ok=True)
-        text = json.dumps(config.to_dict(), indent=1) + "\n"
-        write_text(folder / CONFIG, text, "take another folder")
-        yield
-
-
-@contextmanager
-def _folder_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({error.strerror or error}); take another folder"
-        ) from None
-
-
-def _optimizer(config: TrainingConfig) -> Any:
-    import keras
-
-    from s2_superres.training.muon import Muon
-
-    rate, clip = config.learning_rate, config.clip_norm or None
-    if config.optimizer == "muon":
-        tail_ratio = config.spec.kind.tail_rate
-        return Muon(rate, body_ratio=config.body_ratio, tail_ratio=tail_ratio)
-    if config.optimizer == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, clipnorm=clip)
-    return keras.optimizers.Nadam(rate, clipnorm=clip)
-
-
-def _distribute(batch: int) -> None:
-    """Spread batches over the devices where Keras can, and there is more than one."""
-    import keras
-
-    if keras.backend.backend() != "jax":
-        return
-    devices = keras.distribution.list_devices()
-    if len(devices) < 2:
-        return
-    if batch % len(devices):
-        raise InputError(
-            f"a batch of {batch} cannot be spread over {len(devices)} devices: take a multiple "
-            f"of {len(devices)}"
-        )
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
-
-
-def _array(variable: Any) -> NDArray[Any]:
-    import keras
-
-    # A copy: some backends hand out their own memory.
-    return np.array(keras.ops.convert_to_numpy(variable))
-
-
-@contextmanager
-def _stop_asked() -> Iterator[Callable[[], str]]:
-    """Note a signal to stop for the end of the step; a second one acts at once."""
-    asked: list[str] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: ""
-        return
-    before = {number: signal.getsignal(number) for number in stop_signals()}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        asked.append(signal.Signals(number).name)
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield lambda: asked[0] if asked else ""
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

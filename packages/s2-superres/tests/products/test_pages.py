@@ -1,4 +1,4 @@
-"""The pages on sources, xarray and many products: every command and program in them runs."""
+"""The pages on sources, xarray, Zarr and many products: every command and program in them runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import shlex
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def many(folder: Path) -> None:
     (folder / "search.json").write_text(json.dumps({"features": [item]}))
 
 
-@pytest.mark.parametrize("page", ["stac.md", "eopf.md", "xarray.md", "many-products.md"])
+@pytest.mark.parametrize("page", ["stac.md", "eopf.md", "xarray.md", "many-products.md", "zarr.md"])
 def test_what_a_page_shows_runs(
     page: str, folder: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +70,14 @@ def test_what_a_page_shows_runs(
         write_product(place, SPEC, landscape).rename(place / "product.SAFE")
     elif page == "many-products.md":
         many(place)
+    elif page == "zarr.md":
+        pytest.importorskip("zarr")
+        pytest.importorskip("xarray", minversion="2025.1")
+        place = place / "zarr"
+        place.mkdir()
+        # Large enough for an overview.
+        large = replace(SPEC, grid=Grid("EPSG:32633", 300000.0, 6200040.0, 540, 240))
+        write_product(place, large, landscape).rename(place / "product.SAFE")
     elif "import pystac" in text:
         pytest.importorskip("pystac")
     monkeypatch.chdir(place)

@@ -58,5 +58,6 @@ def test_names_and_endings_choose(tmp_path: Path) -> None:
     """What contradicts itself is refused."""
     assert choose_format(None, "a.tif").name == choose_format(None, "a.10m").name == "cog"
     assert choose_format("gtiff", "a.TIFF").name == "gtiff"
-    with pytest.raises(InputError, match="choose cog or gtiff"):
+    assert choose_format(None, "a.ZARR").name == choose_format("zarr", "a").name == "zarr"
+    with pytest.raises(InputError, match="choose cog or gtiff or zarr"):
         choose_format("bmp", "a.bmp")

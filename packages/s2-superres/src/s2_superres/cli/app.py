@@ -55,7 +55,8 @@ def main() -> None:
         if stopped:
             stopped.heard = True
             name = signal.Signals(stopped.number).name
-            _fail(f"stopped by {name}; unfinished output was removed", 128 + stopped.number)
+            left = "; ".join(_notes(error) or _notes(stopped)) or "unfinished output was removed"
+            _fail(f"stopped by {name}; {left}", 128 + stopped.number)
         _end(error)
 
 
@@ -66,13 +67,18 @@ def _end(error: BaseException) -> NoReturn:
         sys.stderr.close()
         sys.exit(1)
     if isinstance(error, S2SuperresError):
-        _fail(str(error))
+        _fail("; ".join([str(error), *_notes(error)]))
     if isinstance(error, OSError):
         # What no module foresaw.
         _fail(f"{error.filename or 'a file'}: {error.strerror or error}")
     if isinstance(error, MemoryError):
         _fail("out of memory: take a smaller --tile, or an area of the product")
     raise error
+
+
+def _notes(error: BaseException) -> list[str]:
+    """Return what was added to an error on its way: what stays for the next run."""
+    return getattr(error, "__notes__", [])
 
 
 def _fail(message: str, code: int = 1) -> NoReturn:

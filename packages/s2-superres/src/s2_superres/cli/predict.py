@@ -30,12 +30,12 @@ from s2_superres.cli.progress import Display, WindowProgress
 ProductsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="PRODUCT [OUTPUT.tif] | PRODUCT... --out-dir DIR",
+        metavar="PRODUCT [OUTPUT] | PRODUCT... --out-dir DIR",
         help="A .SAFE folder, its .zip, or its MTD_MSIL1C.xml or MTD_MSIL2A.xml; a STAC item or a "
-        "mapping of bands as .json, or a link to an item. Then the GeoTIFF to write, by default "
-        "PRODUCT_10m.tif in this folder. With --out-dir, any number of products; also folders of "
-        "them, quoted patterns such as '2024/*.SAFE', a .txt with one a line, or a STAC "
-        "ItemCollection.",
+        "mapping of bands as .json, or a link to an item. Then the GeoTIFF (.tif) or Zarr store "
+        "(.zarr) to write, by default PRODUCT_10m.tif in this folder. With --out-dir, any number "
+        "of products; also folders of them, quoted patterns such as '2024/*.SAFE', a .txt with "
+        "one a line, or a STAC ItemCollection.",
         show_default=False,
         readable=False,
     ),
@@ -134,9 +134,9 @@ FormatOption = Annotated[
     str | None,
     typer.Option(
         "--format",
-        metavar="cog|gtiff",
+        metavar="cog|gtiff|zarr",
         parser=one_of(format_names),
-        help="Cloud-optimised or tiled GeoTIFF.",
+        help="Cloud-optimised or tiled GeoTIFF, or Zarr.",
         show_default="by the output's ending, else cog",
     ),
 ]
@@ -145,7 +145,7 @@ CreationOption = Annotated[
     typer.Option(
         "--co",
         metavar="NAME=VALUE",
-        help="GDAL's creation options; may be repeated.",
+        help="Creation options, GDAL's for GeoTIFFs; may be repeated.",
         show_default=False,
     ),
 ]
@@ -205,7 +205,7 @@ def predict(
     from s2_superres.cli import summary as words
     from s2_superres.inference.batch import Batch
     from s2_superres.inference.cost import estimate
-    from s2_superres.inference.outputs import check_paths, rehearse
+    from s2_superres.inference.outputs import check_paths, default_output, rehearse
     from s2_superres.inference.plan import Options, prepare
     from s2_superres.inference.predict import predict as sharpen
     from s2_superres.inference.quicklook import draw_quicklook
@@ -247,7 +247,7 @@ def predict(
         return
     product, output = _one_product(products, (recursive, jobs > 1, shard, ledger))
     run = prepare(product, options)
-    output = output or Path(f"{run.product.name}_10m.tif")
+    output = output or default_output(run)
     check_paths(run, output, quicklook)
     if verify:
         check_files(run.product, quiet=quiet)

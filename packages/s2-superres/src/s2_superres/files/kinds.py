@@ -1,4 +1,4 @@
-"""The kinds of files that the package writes, each told by how it begins.
+"""The kinds of files and folders that the package writes, each told by how it begins.
 
 An output may replace one of its own kind and nothing else: a name mistyped, or two
 where one was meant, must not cost a product, weights or anybody's data.
@@ -31,11 +31,14 @@ class Kind:
         In small letters; the first one is the usual one.
     begins : callable
         Whether a file that begins with these bytes is of the kind.
+    told_by : tuple of str
+        The files in it by which a folder is told; empty for kinds that are files.
     """
 
     name: str
     suffixes: tuple[str, ...]
     begins: Callable[[bytes], bool]
+    told_by: tuple[str, ...] = ()
 
     def takes_name(self, path: Path) -> bool:
         """Whether a new file of this kind may have the name."""
@@ -43,10 +46,19 @@ class Kind:
         return suffix in self.suffixes or suffix not in _TAKEN
 
     def replaces(self, path: Path) -> bool:
-        """Whether a file that is there is of this kind, or empty."""
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-        return not head or self.begins(head)
+        """Whether what is there is of this kind, or empty."""
+        if not self.told_by:
+            head = _head(path)
+            return not head or self.begins(head)
+        if not path.is_dir():
+            return False
+        inside = [path / name for name in self.told_by if (path / name).is_file()]
+        return any(self.begins(_head(file)) for file in inside) or not any(path.iterdir())
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(_HEAD)
 
 
 def _starting(*signatures: bytes) -> Callable[[bytes], bool]:
@@ -61,3 +73,8 @@ SCORES = Kind("a validation's JSON", (".json",), lambda head: b'"s2-superres-val
 REPORT = Kind(
     "a validation's report", (".html", ".htm"), lambda head: b"<title>Validation of " in head
 )
+#: Zarr 3 keeps what a store says of itself in the first file, Zarr 2 in the second.
+ZARR = Kind(
+    "a Zarr store that s2-superres has made", (".zarr",),
+    lambda head: b'"S2_SUPERRES_VERSION"' in head, ("zarr.json", ".zattrs"),
+)  # fmt: skip

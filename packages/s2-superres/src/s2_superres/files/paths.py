@@ -23,7 +23,7 @@ def _target(path: str | Path) -> Path:
 
 
 def check_output(path: str | Path, kind: Kind, *, overwrite: bool, nbytes: int = 0) -> None:
-    """Check that a file can be written.
+    """Check that a file, or a folder of a kind that is one, can be written.
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ def check_output(path: str | Path, kind: Kind, *, overwrite: bool, nbytes: int =
     folder = target.parent
     keep_out_of_products(path)
     try:
-        if path.is_dir():
+        if path.is_dir() and not kind.told_by:
             raise OutputError(f"{path}: is a folder; give the name of a file")
-        if path.exists() and not path.is_file():
+        if path.exists() and not path.is_file() and not path.is_dir():
             raise OutputError(f"{path}: is a device or a pipe; give the name of a file")
         if path.exists() and not kind.replaces(path):
             raise OutputError(
@@ -101,6 +101,7 @@ def is_product_folder(folder: Path) -> bool:
     try:
         return folder.is_dir() and (
             (folder / "manifest.safe").exists()
+            or (folder / "measurements" / "reflectance").is_dir()  # a store of EOPF
             or any((folder / f"MTD_{name}.xml").exists() for name in ("MSIL1C", "MSIL2A", "TL"))
         )
     except OSError:

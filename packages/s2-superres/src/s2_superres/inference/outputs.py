@@ -63,6 +63,12 @@ def format_of(run: Prepared, output: Path) -> Format:
     return choose_format(run.options.format, output)
 
 
+def default_output(run: Prepared) -> Path:
+    """Return the name of an output that is given none, in this folder."""
+    ending = choose_format(run.options.format, "").suffixes[0]
+    return Path(f"{run.product.name}_10m{ending}")
+
+
 def open_output(run: Prepared, output: Path) -> Writer:
     """Start the output of a run."""
     return format_of(run, output).open(output, raster_spec(run, output))

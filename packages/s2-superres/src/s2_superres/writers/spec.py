@@ -146,8 +146,14 @@ class Writer(Protocol):
             If that fails; then it is as after `discard`.
         """
 
-    def discard(self) -> None:
-        """Give up: no output appears. What a next run can go on from may stay, hidden."""
+    def discard(self) -> str | None:
+        """Give up: no output appears. What a next run can go on from may stay, hidden.
+
+        Returns
+        -------
+        str or None
+            What stays, for the user to know.
+        """
 
 
 class Format(Protocol):
@@ -203,8 +209,10 @@ def written(writer: Writer) -> Iterator[Writer]:
     """Commit a writer when the block ends, discard it if the block fails."""
     try:
         yield writer
-    except BaseException:
-        writer.discard()
+    except BaseException as error:
+        kept = writer.discard()
+        if kept:
+            error.add_note(kept)
         raise
     writer.commit()
 

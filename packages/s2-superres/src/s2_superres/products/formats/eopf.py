@@ -100,6 +100,11 @@ def _open(source: Any, request: Request) -> Product:
     if request.sign is not None and is_url(path):
         path = request.sign(path)
     group = _group(path)
+    if "S2_SUPERRES_VERSION" in group.attrs:
+        made_of = group.attrs.get("PRODUCT_ID", "a product")
+        raise ProductError(
+            f"{path}: is no product but what s2-superres made of {made_of}; give the product itself"
+        )
     if _REFLECTANCE not in group:
         raise ProductError(f"{path}: has no {_REFLECTANCE}; only Sentinel-2's L1C and L2A are read")
     files, missing = {}, {}

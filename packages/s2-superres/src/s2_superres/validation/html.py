@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from s2_superres.validation.pictures import Pictures, figure
-from s2_superres.validation.plots import plots
+from s2_superres.validation.plots import curves, plots
 from s2_superres.validation.table import coverage, digits_of, number
 
 Document = Mapping[str, Any]
@@ -121,6 +121,7 @@ def _comparison(
         "metrics": _metrics(document, comparison["results"]),
         "figure": None if images is None else figure(comparison, images),
         "plots": list(plots(document["metrics"], comparison)),
+        "curves": list(curves(comparison)),
         "per_band": list(_per_band(document, comparison)),
     }
 

@@ -1,4 +1,4 @@
-"""The bars of a report: where each of them stands."""
+"""The drawings of a report: where each bar stands and each line goes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ _PLOTTED = (("rmse", False), ("sre", False), ("uiq", True))
 _LEFT, _RIGHT, _HEAD, _TALL, _FOOT = 40, 6, 8, 170, 22
 _GAP = 14
 _QUARTERS = 4
+#: Drawings of error bars: key of their points, title, and whether the points are shares.
+_CURVES = (
+    ("reliability", "Share of the pixels that bars scaled to hold a share (right) hold (up)", True),
+    ("half_width_told_needed", "Half widths told (right), and needed for 90 % (up), in DN", False),
+)
 
 
 def plots(metrics: Mapping[str, Any], comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -81,6 +86,55 @@ def _drawn(bands: list[str], series: Mapping[str, Any], top: float) -> dict[str,
         ],
         "bars": bars,
     }
+
+
+def curves(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield two drawings of error bars, where a method tells any: a line each, beside the ideal.
+
+    Parameters
+    ----------
+    comparison : mapping
+        One of the document's.
+    """
+    for key, title, shares in _CURVES:
+        lines = {result["method"]: result[key] for result in comparison["results"] if key in result}
+        if not lines:
+            continue
+        most = max(value for points in lines.values() for point in points for value in point)
+        top = 1.0 if shares else nice(most)
+        scale = _TALL / top
+        ticks = [top * step / _QUARTERS for step in range(_QUARTERS + 1)]
+        yield {
+            "title": title,
+            "width": _LEFT + _TALL + _RIGHT + _GAP,
+            "height": _HEAD + _TALL + _FOOT,
+            "left": _LEFT,
+            "right": _LEFT + _TALL,
+            "head": _HEAD,
+            "foot": _HEAD + _TALL,
+            "ticks": [
+                {
+                    "x": round(_LEFT + scale * tick, 1),
+                    "y": round(_HEAD + _TALL - scale * tick, 1),
+                    "label": f"{tick:.0%}" if shares else f"{tick:.3g}",
+                }
+                for tick in ticks
+            ],
+            "lines": [
+                {
+                    "method": method,
+                    "points": [
+                        {
+                            "x": round(_LEFT + scale * x, 1),
+                            "y": round(_HEAD + _TALL - scale * y, 1),
+                            "text": f"{x:.0%}: {y:.1%}" if shares else f"±{x:.1f}: ±{y:.1f} DN",
+                        }
+                        for x, y in points
+                    ],
+                }
+                for method, points in lines.items()
+            ],
+        }
 
 
 def nice(value: float) -> float:

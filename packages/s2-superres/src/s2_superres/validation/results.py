@@ -13,7 +13,7 @@ from s2_superres import __version__
 from s2_superres.bands import BY_RESOLUTION
 from s2_superres.validation.methods import Method
 from s2_superres.validation.pictures import Pictures
-from s2_superres.validation.scoring import DATA_RANGE, SCORED
+from s2_superres.validation.scoring import DATA_RANGE, LEVELS, SCORED, ErrorBars
 from s2_superres.validation.settings import Settings
 
 SCHEMA = "s2-superres-validation/1"
@@ -34,17 +34,15 @@ class Score:
     agreement : tuple of float
         Per band, the RMSE in DN between the measured band and the degraded
         output at full scale. Empty if it was not asked for.
-    coverage, half_width : tuple of float
-        Per band, the share of pixels whose truth lies within the error bars, and half of their
-        width in DN, in the mean. Empty if the method tells none.
+    bars : ErrorBars, optional
+        What its error bars hold, if the method tells any.
     """
 
     method: str
     overall: Mapping[str, float]
     per_band: Mapping[str, tuple[float, ...]]
     agreement: tuple[float, ...] = ()
-    coverage: tuple[float, ...] = ()
-    half_width: tuple[float, ...] = ()
+    bars: ErrorBars | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold: what is not finite becomes None."""
@@ -56,9 +54,7 @@ class Score:
             },
             "agreement": _finite(float(np.mean(self.agreement))) if self.agreement else None,
             "agreement_per_band": [_finite(value) for value in self.agreement],
-            "coverage": float(np.mean(self.coverage)) if self.coverage else None,
-            "coverage_per_band": list(self.coverage),
-            "half_width_per_band": list(self.half_width),
+            **_bars(self.bars),
         }
 
 
@@ -200,6 +196,19 @@ def means(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for (resolution, method), results in sorted(groups.items(), key=lambda item: item[0][0])
     ]
+
+
+def _bars(bars: ErrorBars | None) -> dict[str, Any]:
+    """Return plain values of what error bars hold."""
+    if bars is None:
+        return {"coverage": None, "coverage_per_band": [], "half_width_per_band": []}
+    return {
+        "coverage": float(np.mean(bars.coverage)),
+        "coverage_per_band": list(bars.coverage),
+        "half_width_per_band": list(bars.half_width),
+        "reliability": [list(pair) for pair in zip(LEVELS, bars.reliability, strict=True)],
+        "half_width_told_needed": [list(p) for p in zip(bars.told, bars.needed, strict=True)],
+    }
 
 
 def _finite(value: float) -> float | None:

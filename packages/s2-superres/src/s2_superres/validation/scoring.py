@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,11 @@ DATA_RANGE = 10000.0
 #: The metrics of a report.
 SCORED = ("fsim", "issm", "psnr", "rmse", "sam", "sre", "ssim", "uiq")
 _CLIPPING = ("fsim", "issm")
+#: Shares that error bars are scaled to hold, and the one that they are told for.
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+_LEVEL = 0.9
+#: Classes of pixels by the width of their bars.
+CLASSES = 10
 
 
 def score(
@@ -42,24 +49,54 @@ def score(
     return {n: overall[n] for n in SCORED}, {n: per_band[n] for n in SCORED if n in per_band}
 
 
+@dataclass(frozen=True)
+class ErrorBars:
+    """What error bars hold of a scene, and what they would have to be to hold it.
+
+    Attributes
+    ----------
+    coverage, half_width : tuple of float
+        Per band, the share of pixels whose truth lies within the bars, and half of their width
+        in DN, in the mean.
+    reliability : tuple of float
+        Per share of `LEVELS`, which of all bands' pixels bars scaled to hold that share hold.
+    told, needed : tuple of float
+        Pixels of all bands in `CLASSES` classes of equally many by the width that they are told:
+        half of it in DN, in the mean, and what would hold 90 % of the class.
+    """
+
+    coverage: tuple[float, ...]
+    half_width: tuple[float, ...]
+    reliability: tuple[float, ...]
+    told: tuple[float, ...]
+    needed: tuple[float, ...]
+
+
 def error_bars(
     truth: NDArray[np.float32],
     predicted: NDArray[np.float32],
     valid: NDArray[np.bool_],
-    half_width: NDArray[np.float32] | None,
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return per band what share of pixels error bars hold, and half of their mean width in DN.
+    half_width: NDArray[np.float32],
+) -> ErrorBars:
+    """Compare error bars with errors.
 
     Parameters
     ----------
     truth, predicted : ndarray of float32, shape (bands, rows, cols)
     valid : ndarray of bool, shape (rows, cols)
-    half_width : ndarray of float32, shape (bands, rows, cols), or None
-        None gives empty tuples.
+    half_width : ndarray of float32, shape (bands, rows, cols)
+        Of the interval that is to hold 90 %, in DN.
     """
-    if half_width is None:
-        return (), ()
     told = half_width[:, valid]
-    held = np.abs(predicted - truth)[:, valid] <= told
-    widths = told.mean(axis=1, dtype=np.float64)
-    return tuple(map(float, held.mean(axis=1))), tuple(map(float, widths))
+    errors = np.abs(predicted - truth)[:, valid]
+    # A bar of another share is a multiple of this one by Laplace's density, which the bars were
+    # learnt with.
+    multiples = [math.log1p(-level) / math.log1p(-_LEVEL) for level in LEVELS]
+    classes = [each for each in np.array_split(np.argsort(told, axis=None), CLASSES) if each.size]
+    return ErrorBars(
+        coverage=tuple(map(float, (errors <= told).mean(axis=1))),
+        half_width=tuple(map(float, told.mean(axis=1, dtype=np.float64))),
+        reliability=tuple(float((errors <= told * multiple).mean()) for multiple in multiples),
+        told=tuple(float(told.flat[each].mean(dtype=np.float64)) for each in classes),
+        needed=tuple(float(np.quantile(errors.flat[each], _LEVEL)) for each in classes),
+    )

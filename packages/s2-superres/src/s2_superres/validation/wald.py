@@ -162,8 +162,8 @@ def _tried(
         if resolution in scene.measured:
             target = np.where(scene.measured[resolution], target, np.float32(np.nan))
         agreement = agreement_with(target, full, trial.ratio, settings.sigma)
-    held = error_bars(trial.truth, predicted, trial.valid, (told or {}).get(resolution))
-    return Score(method.name, overall, per_band, agreement, *held), predicted
+    bars = error_bars(trial.truth, predicted, trial.valid, told[resolution]) if told else None
+    return Score(method.name, overall, per_band, agreement, bars), predicted
 
 
 def known_truth(

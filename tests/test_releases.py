@@ -70,3 +70,16 @@ def test_citation_names_the_released_version() -> None:
     said = re.search(r"^version: (\S+)$", citation, re.MULTILINE)
     assert said is not None
     assert said[1] == version("s2-superres")
+
+
+def test_what_workflows_use_of_others_is_pinned() -> None:
+    """A tag can be moved to other code, a commit cannot; its version stands behind it."""
+    lines = [
+        line.strip()
+        for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "uses:" in line and "uses: ./" not in line
+    ]
+    assert lines
+    for line in lines:
+        assert re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line

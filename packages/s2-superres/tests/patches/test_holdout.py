@@ -13,8 +13,9 @@ from s2_superres.errors import TrainingError
 from s2_superres.patches.cutting import CutOptions, cut_patches
 from s2_superres.patches.holdout import hold_out
 from s2_superres.patches.patchset import PatchSettings
-from s2_superres.patches.scenes import CropScene
+from s2_superres.patches.scenes import ProductScene
 from s2_superres.patches.split import Split
+from s2_superres.products.openers import open_product
 from s2_superres.training.config import TrainingConfig
 from s2_superres.training.run import open_sets
 
@@ -97,7 +98,7 @@ def test_parts_cover_a_scene_once_and_hold_a_patch_each(
     path = tmp_path_factory.mktemp("crops") / "L2A_a.npz"
     shapes = {"b10": (4, sixties * 6, 6), "b20": (6, sixties * 3, 3), "b60": (2, sixties, 1)}
     np.savez(path, **{name: np.ones(shape, np.uint16) for name, shape in shapes.items()})  # type: ignore[arg-type]
-    scene = CropScene(path, resolution, {})
+    scene = ProductScene(open_product(path), resolution)
     parts = hold_out([scene], share, PatchSettings(resolution, size, 5))
     rows = [part.facts.shape[0] for part in parts]
     assert sum(rows) == scene.facts.shape[0]

@@ -661,7 +661,7 @@ def test_patches_are_not_put_into_a_product(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"resolution": 30}, "20 or 60 m"),
+        ({"resolution": 30}, "give 20 or 60"),
         ({"size": 7}, "multiple of 2"),
         ({"resolution": 60, "size": 32}, "multiple of 6"),
         ({"count": 0}, "1 or more"),

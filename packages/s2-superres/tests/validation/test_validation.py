@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M
-from s2_superres.errors import InputError, S2SuperresError, WeightsError
+from s2_superres.errors import AreaError, InputError, ProductError, S2SuperresError, WeightsError
 from s2_superres.files.png import encode_png
 from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import build_with_weights, save_weights, untrained
@@ -185,15 +185,16 @@ def test_what_is_too_large_is_cut_to_its_centre_on_whole_60_m_pixels(
     ("changes", "says"),
     [
         ({"b10": None}, "no b10"),
-        ({"b20": np.ones((6, 70, 54), np.uint16)}, "call for 72 x 54"),
-        ({"b60": np.ones((3, 24, 18), np.uint16)}, "the bands B01 B09"),
+        ({"b20": np.ones((6, 70, 54), np.uint16)}, "the 20 m bands are uint16 of (6, 70, 54)"),
+        ({"b60": np.ones((3, 24, 18), np.uint16)}, "(2, rows, cols)"),
+        ({"b20": np.ones((6, 72, 54), np.float32)}, "whole digital numbers"),
     ],
 )
 def test_a_crop_that_does_not_fit_together_is_named(
     tmp_path: Path, changes: dict[str, np.ndarray | None], says: str
 ) -> None:
     path = write_crop(tmp_path / "L1C_odd.npz", **changes)
-    with pytest.raises(InputError, match=re.escape(str(path))) as raised:
+    with pytest.raises(ProductError, match=re.escape(str(path))) as raised:
         read_scene(path)
     assert says in str(raised.value)
 
@@ -221,7 +222,8 @@ def test_damaged_and_unknown_sources_are_named(tmp_path: Path, crop: Path) -> No
     (tmp_path / "index.csv").write_bytes("file,place\nL1C_made_up.npz,Malm\xf6\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"index\.csv: not an index of crops in UTF-8"):
         read_scene(crop)
-    with pytest.raises(InputError, match="coordinates"):
+    (tmp_path / "index.csv").unlink()
+    with pytest.raises(AreaError, match="coordinates"):
         read_scene(crop, Selection(bounds=(0, 0, 1, 1)))
 
 

@@ -208,7 +208,9 @@ def _dataset(
             **({"acquired": f"{product.acquired:%Y-%m-%dT%H:%M:%SZ}"} if product.acquired else {}),
         },
     )
-    placed: xr.Dataset = dataset.rio.write_crs(grid.crs).rio.write_transform(transform)
+    if grid.crs:
+        dataset = dataset.rio.write_crs(grid.crs)
+    placed: xr.Dataset = dataset.rio.write_transform(transform)
     return placed
 
 

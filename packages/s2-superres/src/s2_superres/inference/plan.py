@@ -27,7 +27,7 @@ from s2_superres.networks.sharpener import sharpener
 from s2_superres.products.area import find_area, find_polygons
 from s2_superres.products.openers import Source, open_product
 from s2_superres.products.product import Product
-from s2_superres.raster.grid import Area, Bounds, Grid
+from s2_superres.raster.grid import UNIT, Area, Bounds, Grid
 from s2_superres.raster.windows import Plan, plan
 from s2_superres.writers.formats import formats
 
@@ -210,6 +210,7 @@ def prepare(product: Product | Source, options: Options | None = None) -> Prepar
     resolutions = tuple(r for r in (20, 60) if any(b.resolution == r for b in bands))
     if not resolutions:
         raise InputError("nothing to sharpen: --bands names only 10 m bands; add one of 20 or 60 m")
+    product.require_level()
     product.require(band for r in INPUTS[max(resolutions)] for band in BY_RESOLUTION[r])
     area = find_area(product.grid, bbox=options.bbox, bounds=options.bounds, aoi=options.aoi)
     networks = choose_networks(
@@ -220,7 +221,8 @@ def prepare(product: Product | Source, options: Options | None = None) -> Prepar
         consistent=options.consistent,
     )
     made = sharpener(networks, options.compute().ready(), options.with_error)
-    windows = plan(area, made.tile, made.halo)
+    unit = UNIT if area.is_aligned() else blocks.unit_of(made.inputs)
+    windows = plan(area, made.tile, made.halo, unit)
     job = blocks.Job(made, windows.outer_shape, product.radiometry())
     inside: tuple[dict[str, Any], ...] = ()
     if options.mask_outside and options.aoi is not None:

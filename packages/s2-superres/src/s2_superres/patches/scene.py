@@ -6,6 +6,7 @@ resolution, which serve as truth.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +51,12 @@ class SceneFacts:
     source: str
     shape: tuple[int, int]
     stand_in: bool = False
+
+
+def split_of(index: Mapping[str, str]) -> str | None:
+    """Return the side of the split that an index tells of, if it does."""
+    split = index.get("split")
+    return split if split in ("train", "validation") else None
 
 
 class Pixels(NamedTuple):

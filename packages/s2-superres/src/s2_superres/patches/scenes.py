@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from s2_superres.bands import BY_RESOLUTION, INPUTS
 from s2_superres.errors import InputError, ProductError
-from s2_superres.patches.crops import CropScene
-from s2_superres.patches.scene import BRIGHTEST, Pixels, Scene, SceneFacts
-from s2_superres.products.crops import as_source, check_source, is_crop, read_index
+from s2_superres.patches.scene import BRIGHTEST, Pixels, Scene, SceneFacts, split_of
+from s2_superres.patches.stand_ins import StandInScene, is_stand_in
+from s2_superres.products.crops import as_source, check_source
 from s2_superres.products.openers import open_granules, open_reader
 from s2_superres.products.product import Product
 from s2_superres.products.reading import Reader
@@ -31,9 +31,6 @@ class ProductScene:
         wanted = INPUTS[resolution]
         bands = [band for r in wanted for band in BY_RESOLUTION[r]]
         product.require(bands)
-        rows, cols = (
-            size // (ratio * ratio) * ratio for size in (product.grid.rows, product.grid.cols)
-        )
         self.product, self.resolution = product, resolution
         self.path = Path(product.path)
         self.factors = dict.fromkeys(wanted, ratio)
@@ -41,10 +38,10 @@ class ProductScene:
             name=product.name,
             place=product.tile,
             level=product.level,
-            split=None,
+            split=split_of(product.facts),
             offset=min(product.offsets[band.name] for band in bands),
             source=self.path.name,
-            shape=(rows, cols),
+            shape=(product.grid.rows // ratio, product.grid.cols // ratio),
         )
         self._reader: Reader | None = None
 
@@ -65,13 +62,14 @@ class ProductScene:
     def read(self, resolution: int, row: int, rows: int) -> Pixels:
         """See `Scene`."""
         assert self._reader is not None
-        cols = self.product.grid.cols * 10 // resolution
-        dn = self._reader.read(BY_RESOLUTION[resolution], Area(row, 0, rows, cols))
+        area = Area(row, 0, rows, self.product.grid.cols * 10 // resolution)
+        dn = self._reader.read(BY_RESOLUTION[resolution], area)
         radiometry = self.product.radiometry()
         values = radiometry.reflectance(dn, resolution)
         ok = radiometry.valid(dn) & ~radiometry.is_saturated(dn) & (values <= BRIGHTEST)
         valid = np.asarray(ok.all(axis=0))
-        return Pixels(values, valid, valid)
+        measured = self._reader.measured(area, resolution)
+        return Pixels(values, valid, valid if measured is None else measured)
 
     def require_clouds(self) -> None:
         """See `Scene`."""
@@ -114,17 +112,10 @@ def open_scenes(sources: Iterable[str | Path], resolution: int) -> tuple[list[Sc
     """
     scenes: list[Scene] = []
     unusable: list[str] = []
-    indexes: dict[Path, dict[str, dict[str, str]]] = {}
-
-    def crop(path: Path) -> Scene:
-        if path.parent not in indexes:
-            indexes[path.parent] = read_index(path.parent)
-        return CropScene(path, resolution, indexes[path.parent].get(path.name, {}))
-
     for path in _expand(sources):
         with _noted(unusable):
-            if is_crop(path):
-                scenes.append(crop(path))
+            if is_stand_in(path):
+                scenes.append(StandInScene(Path(path), resolution))
                 continue
             for product in open_granules(path):
                 with _noted(unusable):

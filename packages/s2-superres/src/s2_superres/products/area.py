@@ -66,6 +66,8 @@ def find_area(
     ]
     if len(given) > 1:
         raise AreaError(f"{' and '.join(given)} exclude each other: give one of them")
+    if given and not grid.crs:
+        raise AreaError(f"{given[0]}: a crop has no coordinates; leave it out, or give a product")
     if bbox is not None or aoi is not None:
         check_proj()
     if bbox is not None:

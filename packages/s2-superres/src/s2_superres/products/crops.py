@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.errors import InputError
-from s2_superres.files.npz import read_npz
+from s2_superres.files.npz import Header, npz_headers, read_npz
 from s2_superres.products.remote import is_url
 
 #: With native pixels and where they were measured, or with every band at 60 m.
@@ -21,11 +22,6 @@ _ARRAYS = ("b10", "b20", "b60", "ok10", "ok20", "ok60", "hr", "lr", "scl")
 def as_source(source: Any) -> Any:
     """Return a text that is no link as a path, and anything else as it is."""
     return Path(source) if isinstance(source, str) and not is_url(source) else source
-
-
-def is_crop(source: object) -> TypeGuard[Path]:
-    """Whether a source is a crop by its name, and not a product."""
-    return isinstance(source, Path) and source.suffix.lower() == ".npz"
 
 
 def check_source(source: object) -> None:
@@ -52,8 +48,26 @@ def read_crop(path: Path) -> dict[str, NDArray[Any]]:
     InputError
         If the file cannot be read, or is something else.
     """
-    try:
+    with _complaints(path):
         return read_npz(path, _ARRAYS)
+
+
+def crop_headers(path: Path) -> dict[str, Header]:
+    """Return what the arrays of a crop are, by name.
+
+    Raises
+    ------
+    InputError
+        As `read_crop`.
+    """
+    with _complaints(path):
+        return npz_headers(path)
+
+
+@contextmanager
+def _complaints(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(

@@ -24,7 +24,6 @@ _FOREIGN = (
     (r"S3[AB]_OL_|S1[A-D]_IW_", "a product of another Sentinel", _SAFE),
     (r"_TCI(?:_10m)?\.(?:jp2|tiff?)$|(?:^|/)TCI\.(?:jp2|tiff?)$", "a picture in true colour",
      "it holds no reflectances; give the product's .SAFE folder"),
-    (r"\.npz$", "a crop of training data", "give it to validate or patches"),
     (r"(?:^|_)B(?:0?\d|1[0-2]|8A)(?:_(?:10|20|60)m)?\.(?:jp2|tiff?)$", "one band",
      "networks need them all; give the product's .SAFE folder, or a STAC item of the bands"),
 )  # fmt: skip

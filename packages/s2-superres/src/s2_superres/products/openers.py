@@ -42,11 +42,14 @@ class Request:
         What to add to the digital numbers, where the source contradicts itself.
     sign : callable, optional
         Makes the URL that is read from the one in a catalogue.
+    level : str, optional
+        ``L1C`` or ``L2A``, of a crop.
     """
 
     granule: str | None = None
     offset: float | None = None
     sign: Callable[[str], str] | None = None
+    level: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,7 @@ def open_product(
     *,
     offset: float | None = None,
     sign: Callable[[str], str] | None = None,
+    level: str | None = None,
 ) -> Product:
     """Open a product: see what it is, before any pixel is read.
 
@@ -164,7 +168,7 @@ def open_product(
         A ``.SAFE`` folder, its zip, its ``MTD_MSIL1C.xml``/``MTD_MSIL2A.xml``, a granule's folder
         or its ``MTD_TL.xml``, or a folder that holds exactly one product; a STAC item as
         ``.json``, link, dictionary or pystac object; a mapping of band names to files, with
-        level and offset; an EOPF store (``.zarr``, ``.zarr.zip`` or a link).
+        level and offset; an EOPF store (``.zarr``, ``.zarr.zip`` or a link); a crop (``.npz``).
     granule : str, optional
         Tile (``T33UUB``) or name of the granule, for products before the end
         of 2016 that hold several.
@@ -172,6 +176,8 @@ def open_product(
         -1000 or 0: what to add to the digital numbers, where a catalogue contradicts itself.
     sign : callable, optional
         Makes the URL to read of one in a catalogue, such as ``planetary_computer.sign``.
+    level : str, optional
+        ``L1C`` or ``L2A``, of a crop.
 
     Returns
     -------
@@ -184,7 +190,7 @@ def open_product(
         several granules and none was chosen.
     """
     _check_offset(offset)
-    return find_opener(source).open(source, Request(granule, offset, sign))
+    return find_opener(source).open(source, Request(granule, offset, sign, level))
 
 
 def _check_offset(offset: float | None) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from s2_superres.raster.radiometry import Radiometry
 
-Level = Literal["L1C", "L2A"]
+Level = Literal["L1C", "L2A", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Product:
     name : str
         The product's id, without ``.SAFE``; where it holds several granules, with the tile.
     level : str
-        ``L1C`` (top of the atmosphere) or ``L2A`` (bottom).
+        ``L1C`` (top of the atmosphere) or ``L2A`` (bottom); ``unknown`` of crops that do not say.
     baseline : str
         Processing baseline, such as ``05.09``.
     tile : str
@@ -64,6 +64,8 @@ class Product:
         What tells where clouds are, in the reader's terms; empty if nothing does.
     decided : dict
         What was found in several places or decided by pixels, and how.
+    facts : dict
+        What an index beside a crop says of it, such as its place and licence.
     """
 
     path: str
@@ -86,6 +88,7 @@ class Product:
     format: str = "safe"
     clouds: str = ""
     decided: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -106,6 +109,20 @@ class Product:
         first, *others = lacking
         also = f"; it lacks {' '.join(band.name for band in others)} too" if others else ""
         raise ProductError(f"{self.missing[first.name]}{also}; {self._possible()}")
+
+    def require_level(self) -> None:
+        """Check that the level is known: each has networks of its own.
+
+        Raises
+        ------
+        ProductError
+            If it is not.
+        """
+        if self.level == "unknown":
+            raise ProductError(
+                f"{self.path}: its level is not known; name it L1C_... or L2A_..., or say it in "
+                "an index.csv beside it"
+            )
 
     def _possible(self) -> str:
         """Say which bands can be sharpened with what is there."""

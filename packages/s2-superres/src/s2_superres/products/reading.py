@@ -122,6 +122,17 @@ class Reader:
     def _read_band(self, band: Band, area: Area, out: NDArray[np.uint16]) -> None:
         raise NotImplementedError
 
+    def measured(self, area: Area, resolution: int) -> NDArray[np.bool_] | None:
+        """Return where pixels were measured and not interpolated; None if all were.
+
+        Parameters
+        ----------
+        area : Area
+            In pixels of the resolution.
+        resolution : {10, 20, 60}
+        """
+        return None
+
     def require_clouds(self) -> None:
         """Check that the product tells where clouds are.
 

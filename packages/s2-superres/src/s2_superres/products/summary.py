@@ -20,10 +20,11 @@ def summarize(product: Product) -> str:
         ("tile", product.tile),
         ("acquired", _time(product)),
         ("spacecraft", f"{product.spacecraft}, relative orbit {product.orbit}"),
-        ("CRS", grid.crs),
+        ("CRS", grid.crs or "none: a crop lies nowhere on earth"),
         ("bounds", f"{left:.10g} {bottom:.10g} {right:.10g} {top:.10g}"),
         ("size", f"{grid.rows} x {grid.cols} pixels of 10 m"),
         ("reflectance", _reflectance(product)),
+        *product.facts.items(),
         *((f"{what} from", how) for what, how in product.decided.items()),
         ("special values", f"{product.nodata} no data, {product.saturated} saturated"),
     ]

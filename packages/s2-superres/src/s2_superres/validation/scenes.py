@@ -1,11 +1,4 @@
-"""What is validated: scenes cut from products, or stored as arrays.
-
-An array file is an ``.npz`` with the bands as digital numbers without offset
-(reflectance * 10000): ``b10`` ``(4, rows, cols)``, ``b20`` ``(6, rows / 2,
-cols / 2)`` and, if there are any, ``b60`` ``(2, rows / 6, cols / 6)``; 0 is no
-data and 65535 saturated. Masks ``ok10``, ``ok20`` and ``ok60`` tell, if they are
-there, which pixels were measured and which interpolated.
-"""
+"""What is validated: the bands of products and crops, as far as they are known."""
 
 from __future__ import annotations
 
@@ -20,22 +13,12 @@ from numpy.typing import NDArray
 from s2_superres.bands import BANDS_10M, BANDS_20M, BANDS_60M, BY_RESOLUTION, INPUTS
 from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
-from s2_superres.inference.arrays import check_arrays
-from s2_superres.products.crops import (
-    as_source,
-    check_source,
-    is_crop,
-    masks_of,
-    read_crop,
-    read_index,
-)
+from s2_superres.products.crops import as_source, check_source
 from s2_superres.products.openers import Source, open_granules, open_product, open_reader
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import UNIT, Area, Bounds
 from s2_superres.raster.radiometry import Radiometry
 
-#: How array files write their reflectances.
-_AS_STORED = Radiometry.uniform(0.0)
 #: 10 m pixels; a multiple of 36, so that nothing more is cut off.
 LARGEST_SIDE = 1080
 #: Facts of an ``index.csv`` beside array files that a report repeats.
@@ -127,7 +110,7 @@ def read_scenes(
 
 
 def find_input(source: Source) -> Path:
-    """Return what a source lies in: an array file, or a product's folder or zip.
+    """Return what a source lies in: a crop, or a product's folder or zip.
 
     Raises
     ------
@@ -136,31 +119,24 @@ def find_input(source: Source) -> Path:
     """
     source = as_source(source)
     check_source(source)
-    if is_crop(source):
-        return source
     # A product of several granules is one input, whichever of them is read.
     return Path(open_granules(source)[0].path)
 
 
 def read_scene(source: Source, selection: Selection | None = None) -> Scene:
-    """Read a product or an array file.
+    """Read a product or a crop.
 
     Raises
     ------
     InputError, ProductError, AreaError
         If the source cannot be read, or has no such part.
     """
-    selection = selection or Selection()
-    source = as_source(source)
-    if is_crop(source):
-        return _read_arrays(source, selection)
-    return _read_product(open_product(source, selection.granule), selection)
-
-
-def _read_product(product: Product, selection: Selection) -> Scene:
     from s2_superres.products.area import find_area
 
+    selection = selection or Selection()
+    product = open_product(as_source(source), selection.granule, level=selection.level)
     product.require(BANDS_10M + BANDS_20M)
+    product.require_level()
     has_60m = all(band.name in product.files for band in BANDS_60M)
     area = find_area(product.grid, bbox=selection.bbox, bounds=selection.bounds)
     note = ""
@@ -168,50 +144,28 @@ def _read_product(product: Product, selection: Selection) -> Scene:
         area, note = _centre(area, selection.side)
     resolutions = INPUTS[60 if has_60m else 20]
     radiometry = product.radiometry()
+    arrays, measured = {}, {}
     with open_reader(product, [band for r in resolutions for band in BY_RESOLUTION[r]]) as reader:
-        arrays = {
-            r: _known(reader.read(BY_RESOLUTION[r], area.at(r)), r, radiometry) for r in resolutions
-        }
-    facts = {
+        for r in resolutions:
+            part = area.at(r)
+            arrays[r] = _known(reader.read(BY_RESOLUTION[r], part), r, radiometry)
+            mask = reader.measured(part, r)
+            if mask is not None:
+                measured[r] = mask
+    return Scene(product.name, product.path, product.level, arrays, measured, _facts(product), note)
+
+
+def _facts(product: Product) -> dict[str, str]:
+    if not product.grid.crs:
+        # A crop is what its index says of it.
+        return {name: product.facts[name] for name in _FACTS if name in product.facts}
+    return {
         "product": product.name,
         "baseline": product.baseline,
         "tile": product.tile,
         **({"acquired": f"{product.acquired:%Y-%m-%d}"} if product.acquired else {}),
         "origin": "contains Copernicus Sentinel data",
     }
-    return Scene(product.name, product.path, product.level, arrays, facts=facts, note=note)
-
-
-def _read_arrays(path: Path, selection: Selection) -> Scene:
-    if selection.bbox is not None or selection.bounds is not None:
-        raise InputError(
-            f"{path}: arrays have no coordinates; --bbox and --bounds are for products"
-        )
-    found = read_crop(path)
-    if not {"b10", "b20"} <= set(found):
-        raise InputError(f"{path}: holds no b10 and b20; see the documentation of `validate`")
-    try:
-        whole = check_arrays(found["b10"], found["b20"], found.get("b60"))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    indexed = read_index(path.parent).get(path.name, {})
-    level = selection.level or indexed.get("level") or path.name[:3]
-    if level not in LEVELS:
-        raise InputError(
-            f"{path}: its level is not known; name it L1C_... or L2A_..., or give --level"
-        )
-    area, note = _centre(Area(0, 0, *whole.size), selection.side)
-    masks = masks_of(path, found)
-    arrays, measured = {}, {}
-    for resolution in whole.arrays:
-        part = Area(*(value * 10 // resolution for value in area))
-        dn = whole.read(BY_RESOLUTION[resolution], part)
-        if resolution in masks:
-            inside = masks[resolution][part.row : part.row_stop, part.col : part.col_stop]
-            measured[resolution] = inside
-        arrays[resolution] = _known(dn, resolution, _AS_STORED)
-    facts = {name: indexed[name] for name in _FACTS if indexed.get(name)}
-    return Scene(path.stem, str(path), level, arrays, measured, facts, note)
 
 
 def _centre(area: Area, side: int) -> tuple[Area, str]:

@@ -94,7 +94,7 @@ def told(root: Any) -> RasterSpec:
         scale, offset = about.get("scale_factor", 1.0), about.get("add_offset", 0.0)
         layers.append(Layer(name, about.get("wavelength"), scale, offset))
     first = root[said[_BANDS][0]]
-    crs = said.get("proj:code") or said["proj:wkt2"]
+    crs = said.get("proj:code") or said.get("proj:wkt2", "")
     return RasterSpec(
         Grid(crs, float(x[0]) - PIXEL / 2, float(y[0]) + PIXEL / 2, len(y), len(x)),
         layers,
@@ -108,9 +108,11 @@ def group_attributes(spec: RasterSpec, level: Level) -> dict[str, Any]:
     """Return where the arrays of a level lie, by the conventions."""
     left, bottom, right, top = spec.grid.bounds
     code, wkt = crs_of(spec.grid)
+    projection = {"proj:code": code} if code else {"proj:wkt2": wkt}
+    known = ("proj", "spatial") if wkt else ("spatial",)
     return {
-        "zarr_conventions": [_convention("proj"), _convention("spatial")],
-        **({"proj:code": code} if code else {"proj:wkt2": wkt}),
+        "zarr_conventions": [_convention(name) for name in known],
+        **(projection if wkt else {}),
         "spatial:dimensions": list(level.dimensions),
         "spatial:bbox": [left, bottom, right, top],
         "spatial:transform": level.transform(spec.grid),
@@ -158,9 +160,11 @@ def _convention(name: str) -> dict[str, str]:
 
 
 def crs_of(grid: Grid) -> tuple[str | None, str]:
-    """Return a CRS's authority and code, if it has such, and its WKT."""
+    """Return a CRS's authority and code, if it has such, and its WKT; empty where there is none."""
     from rasterio.crs import CRS
 
+    if not grid.crs:
+        return None, ""
     crs = CRS.from_user_input(grid.crs)
     named = ":".join(crs.to_authority() or ())
     return named if re.fullmatch("[A-Z]+:[0-9]+", named) else None, crs.to_wkt("WKT2_2019")
@@ -171,8 +175,7 @@ def mapping_attributes(spec: RasterSpec, level: Level) -> dict[str, Any]:
     _, wkt = crs_of(spec.grid)
     a, b, c, d, e, f = level.transform(spec.grid)
     return {
-        "crs_wkt": wkt,
-        "spatial_ref": wkt,
+        **({"crs_wkt": wkt, "spatial_ref": wkt} if wkt else {}),
         "GeoTransform": " ".join(map(repr, (c, a, b, f, d, e))),
     }
 

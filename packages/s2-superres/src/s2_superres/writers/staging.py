@@ -138,7 +138,7 @@ def _create(path: Path, spec: RasterSpec, grid: Grid) -> Any:
         count=len(spec.layers),
         dtype=spec.dtype,
         nodata=spec.nodata,
-        crs=grid.crs,
+        crs=grid.crs or None,
         transform=Affine(*grid.transform(PIXEL)),
         tiled=True,
         blockxsize=BLOCK,

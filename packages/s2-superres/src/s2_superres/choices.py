@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+
+class Values(StrEnum):
+    """What the numbers of an output are."""
+
+    #: As in the product: reflectance = DN * scale + offset.
+    DN = "dn"
+    #: Digital numbers without the offset of baseline 04.00, as of the baselines before it.
+    HARMONISED = "harmonised"
+    REFLECTANCE = "reflectance"
+
+
 LEVELS = ("L1C", "L2A")
 #: ``auto`` takes bfloat16 where the device is faster with it.
 PRECISIONS = ("auto", "float32", "bfloat16")

@@ -64,6 +64,16 @@ def test_the_dataset_is_lazy_placed_and_described(scene: Path, options, written)
     assert lazy.B05.attrs["_FillValue"] == 0
 
 
+def test_reflectance_is_lazy_too(scene: Path, options, written) -> None:
+    """In float32 with NaN for no data, and nothing left to scale."""
+    bands, _, _, scale, offset = written
+    lazy = open_dataset(scene, values="reflectance", **options)
+    assert lazy.B05.dtype == np.float32 and "scale_factor" not in lazy.B05.attrs
+    assert np.isnan(lazy.B05.attrs["_FillValue"])
+    wanted = bands["B05"].astype(float) * scale + offset
+    np.testing.assert_allclose(lazy.B05.values, wanted, atol=1e-6)
+
+
 def test_what_only_files_have_is_refused(scene: Path, tmp_path: Path) -> None:
     """Not left out in silence."""
     with pytest.raises(InputError, match=r"mask_outside.*rio\.clip"):

@@ -115,6 +115,29 @@ ThreadsOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option(metavar="auto|cpu|gpu[:N]", help="Where the network runs.")
 ]
+HarmonisedOption = Annotated[
+    bool,
+    typer.Option(
+        "--harmonised",
+        help="Write digital numbers without the offset of baseline 04.00, as before it.",
+    ),
+]
+ReflectanceOption = Annotated[
+    bool, typer.Option("--reflectance", help="Write reflectance: float32, NaN for no data.")
+]
+
+
+def chosen_values(harmonised: bool, reflectance: bool) -> str:
+    """Return what the output's numbers are to be."""
+    from s2_superres.choices import Values
+
+    if harmonised and reflectance:
+        raise typer.BadParameter("--harmonised and --reflectance: give one of them")
+    if reflectance:
+        return Values.REFLECTANCE
+    return Values.HARMONISED if harmonised else Values.DN
+
+
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace outputs that are there already.")
 ]

@@ -15,11 +15,14 @@ from s2_superres.cli.options import (
     ConsistentOption,
     DeviceOption,
     GranuleOption,
+    HarmonisedOption,
     OffsetOption,
     OverwriteOption,
+    ReflectanceOption,
     ThreadsOption,
     VerifyOption,
     choice,
+    chosen_values,
     format_names,
     network_names,
     one_of,
@@ -88,7 +91,7 @@ WithErrorOption = Annotated[
     bool,
     typer.Option(
         "--with-error",
-        help="Add per sharpened band B05_err90 and so on: half the width in DN of an interval "
+        help="Add per sharpened band B05_err90 and so on: half the width of an interval "
         "that holds the truth in 90 % of pixels.",
     ),
 ]
@@ -173,6 +176,8 @@ def predict(
     bands: BandsOption = None,
     include_10m: Include10mOption = False,
     with_error: WithErrorOption = False,
+    harmonised: HarmonisedOption = False,
+    reflectance: ReflectanceOption = False,
     bbox: BboxOption = None,
     bounds: BoundsOption = None,
     aoi: AoiOption = None,
@@ -216,6 +221,7 @@ def predict(
         bands=bands,
         include_10m=include_10m,
         with_error=with_error,
+        values=chosen_values(harmonised, reflectance),
         bbox=bbox,
         bounds=bounds,
         aoi=aoi,

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from s2_superres.choices import Values
 from s2_superres.cli.progress import duration
 from s2_superres.inference.cost import Estimate
+from s2_superres.inference.outputs import uncompressed_bytes
 from s2_superres.inference.plan import Prepared
 from s2_superres.inference.results import Summary
 from s2_superres.networks.choice import NONE
 
+_NUMBERS = {
+    Values.DN: "",
+    Values.HARMONISED: ", digital numbers without offset",
+    Values.REFLECTANCE: ", reflectance",
+}
+
 
 def plan_text(run: Prepared, cost: Estimate) -> str:
     """Return what ``predict --dry-run`` prints."""
-    uncompressed = 2 * run.area.rows * run.area.cols * len(run.names)
     return "\n".join(
         [
             *_what(run.to_dict()),
-            f"size      up to {uncompressed / 1e6:.4g} MB, uncompressed",
+            f"size      up to {uncompressed_bytes(run) / 1e6:.4g} MB, uncompressed",
             f"memory    about {cost.memory / 2**30:.1f} GiB",
             f"time      about {duration(cost.seconds)} (from one window, timed on this machine)",
         ]
@@ -30,7 +37,7 @@ def plan_dict(run: Prepared, cost: Estimate) -> dict[str, Any]:
         **run.to_dict(),
         "estimated_seconds": round(cost.seconds, 1),
         "estimated_memory_bytes": cost.memory,
-        "uncompressed_bytes": 2 * run.area.rows * run.area.cols * len(run.names),
+        "uncompressed_bytes": uncompressed_bytes(run),
     }
 
 
@@ -63,7 +70,7 @@ def _what(plan: dict[str, Any]) -> list[str]:
             f"area      {plan['rows']} x {plan['cols']} pixels of 10 m, "
             f"{left:.10g} {bottom:.10g} {right:.10g} {top:.10g} in {plan['crs']}"
         ),
-        f"bands     {' '.join(plan['bands'])}",
+        f"bands     {' '.join(plan['bands'])}{_NUMBERS[plan['values']]}",
         f"network   {networks}, {plan['precision']}",
         f"windows   {plan['windows']} of {rows} x {cols}",
     ]

@@ -11,15 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.bands import BY_RESOLUTION, INPUTS, Band
+from s2_superres.choices import Values
 from s2_superres.errors import InputError
 from s2_superres.inference import blocks
-from s2_superres.inference.plan import Prepared, error_name, prepare
+from s2_superres.inference.convention import Convention
+from s2_superres.inference.plan import Prepared, prepare
+from s2_superres.inference.planes import Plane, Planes
 from s2_superres.inference.workers import open_source
 from s2_superres.networks.compute import Compute
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import Area
 from s2_superres.raster.radiometry import Radiometry
 from s2_superres.raster.windows import Plan, Window, plan
+from s2_superres.writers.spec import Layer
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,7 +49,7 @@ def open_dataset(source: Any, *, chunks: Chunks = None, **options: Any) -> xr.Da
         least that can be computed.
     **options
         The fields of `s2_superres.inference.Options` that say what to make of the product and
-        how: ``bands``, ``include_10m``, ``with_error``, ``bbox``, ``bounds``, ``aoi``,
+        how: ``bands``, ``include_10m``, ``with_error``, ``values``, ``bbox``, ``bounds``, ``aoi``,
         ``granule``, ``offset``, ``network``, ``weights``, ``consistent``, ``precision``, ``tile``,
         ``threads``, ``device``.
 
@@ -54,7 +58,8 @@ def open_dataset(source: Any, *, chunks: Chunks = None, **options: Any) -> xr.Da
     xarray.Dataset
         A variable per band, named after it, of dimensions ``y`` and ``x`` with coordinates of
         pixels' centres in the CRS that ``spatial_ref`` holds. Digital numbers as in the product:
-        reflectance = DN * ``scale_factor`` + ``add_offset``; ``_FillValue`` is no data.
+        reflectance = DN * ``scale_factor`` + ``add_offset``; ``_FillValue`` is no data. With
+        ``values="reflectance"`` the numbers are reflectance already, and NaN is no data.
 
     Raises
     ------
@@ -75,16 +80,11 @@ def open_dataset(source: Any, *, chunks: Chunks = None, **options: Any) -> xr.Da
             "open: mask_outside is for files; clip the dataset with rioxarray's rio.clip"
         )
     run = prepare(source, chosen)
-    work = _Work(
-        _Opened(run.product, run.sources),
-        run.job,
-        tuple((band, False) for band in run.bands)
-        + tuple((band, True) for band in run.with_errors),
-    )
-    attributes = [_attributes(run, band, error) for band, error in work.planes]
+    planes = Planes.of(run)
+    work = _Work(_Opened(run.product, run.sources), run.job, planes)
     return _dataset(
-        _lazy(work, run.windows, np.uint16, chunks),
-        {_name(*plane): one for plane, one in zip(work.planes, attributes, strict=True)},
+        _lazy(work, run.windows, planes.convention.dtype, chunks),
+        {plane.layer.name: _attributes(run, planes, plane) for plane in planes.planes},
         ("y", "x"),
         run,
     )
@@ -118,25 +118,17 @@ class _Work:
     ----------
     source : Source
     job : Job
-    planes : tuple of (Band, bool)
-        What comes out, in order: a band, or the error bar of one.
+    planes : Planes
+        What comes out, in order.
     """
 
     source: blocks.Source
     job: blocks.Job
-    planes: tuple[tuple[Band, bool], ...]
+    planes: Planes
 
     def __call__(self, window: Window) -> NDArray[Any]:
         """Sharpen a window: ``(planes, rows, cols)``."""
-        result = blocks.process(self.source, window, self.job)
-        return np.stack(
-            [
-                (result.errors if error else result.bands)[band.resolution][
-                    BY_RESOLUTION[band.resolution].index(band)
-                ]
-                for band, error in self.planes
-            ]
-        )
+        return self.planes.stack(blocks.process(self.source, window, self.job))
 
 
 def _lazy(work: _Work, windows: Plan, dtype: Any, chunks: Chunks) -> Any:
@@ -162,20 +154,18 @@ def _lazy(work: _Work, windows: Plan, dtype: Any, chunks: Chunks) -> Any:
     return whole.rechunk((-1, *sides))
 
 
-def _name(band: Band, error: bool) -> str:
-    return error_name(band) if error else band.name
-
-
-def _attributes(run: Prepared, band: Band, error: bool) -> dict[str, Any]:
-    product = run.product
-    offset = 0.0 if error else product.offsets[band.name] / product.quantification
-    what = f"half width of the interval that holds {band.name} in 90 %" if error else band.name
+def _attributes(run: Prepared, planes: Planes, plane: Plane) -> dict[str, Any]:
+    layer, band = plane.layer, plane.band
+    what = f"half width of the interval that holds {band.name} in 90 %"
     return {
-        "long_name": what,
-        "wavelength": product.wavelengths[band.name],
-        "scale_factor": 1 / product.quantification,
-        "add_offset": offset,
-        "_FillValue": product.nodata,
+        "long_name": what if plane.error else band.name,
+        "wavelength": run.product.wavelengths[band.name],
+        **(
+            {}
+            if planes.convention.floating
+            else {"scale_factor": layer.scale, "add_offset": layer.offset}
+        ),
+        "_FillValue": planes.convention.nodata,
         "units": "1",
     }
 
@@ -305,13 +295,16 @@ def superresolve_dataset(
     work = _Work(
         _Variables({name: v.data for name, v in found.items()}, first.shape),
         blocks.Job(made, windows.outer_shape, radiometry),
-        tuple((band, False) for r in resolutions for band in BY_RESOLUTION[r]),
+        Planes(
+            tuple(Plane(Layer(b.name), b) for r in resolutions for b in BY_RESOLUTION[r]),
+            Convention(Values.DN, 1, 0, 0),  # As they come.
+        ),
     )
     array = _lazy(work, windows, np.float32, chunks)
     return xr.Dataset(
         {
-            band.name: (first.dims, array[i], {"long_name": band.name})
-            for i, (band, _) in enumerate(work.planes)
+            layer.name: (first.dims, array[i], {"long_name": layer.name})
+            for i, layer in enumerate(work.planes.layers)
         },
         coords=first.coords,
         attrs=dataset.attrs,

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres import __version__
-from s2_superres.bands import BY_RESOLUTION, Band
 from s2_superres.errors import OutputError
 from s2_superres.files.kinds import PNG
 from s2_superres.files.paths import check_output, is_product_folder, protect_inputs
 from s2_superres.inference import blocks
-from s2_superres.inference.plan import Prepared, error_name
+from s2_superres.inference.convention import Convention
+from s2_superres.inference.plan import Prepared
+from s2_superres.inference.planes import Planes
 from s2_superres.networks.choice import NONE
-from s2_superres.products.product import Product
 from s2_superres.raster.grid import PIXEL, Area
 from s2_superres.writers.formats import choose_format
-from s2_superres.writers.spec import Format, Layer, RasterSpec, Writer
+from s2_superres.writers.spec import Format, RasterSpec, Writer
 
 
 def check_paths(run: Prepared, output: Path, quicklook: Path | None = None) -> None:
@@ -76,18 +76,25 @@ def open_output(run: Prepared, output: Path) -> Writer:
 
 def raster_spec(run: Prepared, output: Path) -> RasterSpec:
     """Describe the output of a run."""
+    planes = Planes.of(run)
     return RasterSpec(
         run.grid,
-        [_layer(run.product, band) for band in run.bands]
-        + [_error_layer(run.product, band) for band in run.with_errors],
-        nodata=run.product.nodata,
-        saturated=run.product.saturated,
+        planes.layers,
+        dtype=planes.convention.dtype,
+        nodata=planes.convention.nodata,
+        saturated=planes.convention.saturated,
         tags=_tags(run) | {"FORMAT": format_of(run, output).name},
         window=(run.windows.core_rows, run.windows.core_cols),
         options=run.options.creation_options,
         overwrite=run.options.overwrite,
         threads=run.options.threads or os.cpu_count() or 1,
     )
+
+
+def uncompressed_bytes(run: Prepared) -> int:
+    """Return the size of an output's pixels, whatever its format."""
+    item = np.dtype(Convention.of(run.product, run.options.values).dtype).itemsize
+    return run.area.rows * run.area.cols * len(run.names) * item
 
 
 def _tags(run: Prepared) -> dict[str, str]:
@@ -99,6 +106,7 @@ def _tags(run: Prepared) -> dict[str, str]:
         "PROCESSING_LEVEL": run.product.level,
         "PROCESSING_BASELINE": run.product.baseline,
         **({"ACQUIRED": f"{acquired:%Y-%m-%dT%H:%M:%SZ}"} if acquired else {}),
+        "VALUES": str(run.options.values),
         "PRECISION": run.job.sharpener.compute.precision,
         "CONSISTENT": "yes" if run.options.consistent else "no",
         "MASK_OUTSIDE": _digest(run.inside) if run.inside else "no",
@@ -120,39 +128,17 @@ def _digest(polygons: Sequence[dict[str, Any]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _layer(product: Product, band: Band) -> Layer:
-    """Describe an output band: reflectance = DN * scale + offset."""
-    quantification = product.quantification
-    return Layer(
-        band.name,
-        product.wavelengths[band.name],
-        scale=1 / quantification,
-        offset=product.offsets[band.name] / quantification,
-    )
-
-
-def _error_layer(product: Product, band: Band) -> Layer:
-    """Describe an error bar: in reflectance, DN * scale."""
-    return Layer(error_name(band), scale=1 / product.quantification)
-
-
 def place(run: Prepared, core: Area) -> Area:
     """Return where a window lies in the output."""
     return Area(core.row - run.area.row, core.col - run.area.col, core.rows, core.cols)
 
 
-def stack(run: Prepared, result: blocks.Result) -> NDArray[np.uint16]:
-    """Put a window's bands in the output's order."""
-    planes = []
-    for band in run.bands:
-        index = BY_RESOLUTION[band.resolution].index(band)
-        planes.append(result.bands[band.resolution][index])
-    for band in run.with_errors:
-        index = BY_RESOLUTION[band.resolution].index(band)
-        planes.append(result.errors[band.resolution][index])
-    stacked = np.stack(planes)
+def stack(run: Prepared, result: blocks.Result) -> NDArray[Any]:
+    """Put a window's bands in the output's order and numbers."""
+    planes = Planes.of(run)
+    stacked = planes.stack(result)
     if run.inside:
-        stacked[:, _outside(run, result.core)] = run.product.nodata
+        stacked[:, _outside(run, result.core)] = planes.convention.nodata
     return stacked
 
 

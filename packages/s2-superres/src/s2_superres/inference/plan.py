@@ -18,6 +18,7 @@ from s2_superres.bands import (
     Band,
     find_band,
 )
+from s2_superres.choices import Values
 from s2_superres.errors import InputError
 from s2_superres.files.gdal import check_proj
 from s2_superres.inference import blocks
@@ -45,6 +46,9 @@ class Options:
         Add the 10 m bands as they are.
     with_error : bool
         Add an error bar per sharpened band, ``B05_err90`` and so on.
+    values : {"dn", "harmonised", "reflectance"}
+        What the output's numbers are: digital numbers as in the product, digital numbers with
+        the offset of baseline 04.00 removed, or reflectance in float32.
     bbox, bounds : tuple of float, optional
         Left, bottom, right, top in degrees, or in the product's CRS.
     aoi : path, optional
@@ -79,6 +83,7 @@ class Options:
     bands: Sequence[str] | str | None = None
     include_10m: bool = False
     with_error: bool = False
+    values: str = Values.DN
     bbox: Bounds | None = None
     bounds: Bounds | None = None
     aoi: str | Path | None = None
@@ -99,6 +104,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in formats():
             raise InputError(f"format {self.format!r}: choose {' or '.join(formats())}")
+        if self.values not in set(Values):
+            raise InputError(f"values {self.values!r}: choose {' or '.join(Values)}")
         self.compute()
         if self.mask_outside and self.aoi is None:
             raise InputError("mask_outside: give polygons with --aoi")
@@ -172,6 +179,7 @@ class Prepared:
             "rows": self.area.rows,
             "cols": self.area.cols,
             "bands": self.names,
+            "values": str(self.options.values),
             "windows": len(self.windows),
             "window_shape": list(self.windows.outer_shape),
             "precision": self.job.sharpener.compute.precision,

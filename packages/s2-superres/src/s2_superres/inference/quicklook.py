@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from s2_superres.bands import B02, B03, B04, B05, B8A, B12, BANDS, Band
 from s2_superres.files.atomic import whole_file
 from s2_superres.files.png import encode_png
+from s2_superres.inference.convention import Convention
 from s2_superres.inference.outputs import format_of
 from s2_superres.inference.plan import Prepared
 from s2_superres.inference.results import Summary
@@ -87,14 +88,20 @@ def compose(
 def _stretched(image: NDArray[Any], reference: NDArray[Any], nodata: float) -> NDArray[np.uint8]:
     out = np.zeros(image.shape, np.uint8)
     for plane, band, like in zip(out, image, reference, strict=True):
-        seen = like[like != nodata]
+        seen = like[_seen(like, nodata)]
         if not seen.size:
             continue
         low, high = np.percentile(seen, _STRETCH)
-        share = (band.astype(np.float32) - low) / max(high - low, 1.0)
+        # Of a flat field no picture of its rounding: a digital number, or its reflectance.
+        one = 1e-4 if band.dtype.kind == "f" else 1.0
+        share = (band.astype(np.float32) - low) / max(high - low, one)
+        share[~_seen(band, nodata)] = 0
         plane[...] = np.rint(255 * np.clip(share, 0, 1) ** 0.8)
-        plane[band == nodata] = 0
     return out
+
+
+def _seen(band: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
+    return np.asarray((band == band) & (band != nodata))
 
 
 def draw_quicklook(run: Prepared, summary: Summary, path: str | Path) -> None:
@@ -108,12 +115,14 @@ def draw_quicklook(run: Prepared, summary: Summary, path: str | Path) -> None:
     square = choose_square(summary.best_core, run.area)
     red_green_blue = false_colour(run.bands)
     shown = {*TRUE_COLOUR, *red_green_blue}
+    convention = Convention.of(run.product, run.options.values)
     with open_reader(run.product, shown) as reader:
-        measured: dict[Band, NDArray[np.uint16]] = {}
+        measured: dict[Band, NDArray[Any]] = {}
         for resolution in sorted({band.resolution for band in shown}):
             bands = reader.bands_at(resolution)
             planes = reader.read(bands, square.at(resolution))
-            measured.update(zip(bands, planes, strict=True))
+            for band, plane in zip(bands, planes, strict=True):
+                measured[band] = convention.convert(plane, run.product.offsets[band.name])
     inside = Area(square.row - run.area.row, square.col - run.area.col, square.rows, square.cols)
     image = compose(
         np.stack([measured[band] for band in TRUE_COLOUR]),
@@ -121,7 +130,7 @@ def draw_quicklook(run: Prepared, summary: Summary, path: str | Path) -> None:
         format_of(run, summary.output).read(
             summary.output, inside, [band.name for band in red_green_blue]
         ),
-        run.product.nodata,
+        convention.nodata,
     )
     with whole_file(Path(path)) as file:
         file.write(encode_png(image))

@@ -8,7 +8,7 @@ of -1000 from processing baseline 04.00 on (`RADIO_ADD_OFFSET`,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,7 +136,8 @@ class Radiometry:
         reflectance = scaled * np.float32(SCALE)
         if dtype.kind in "iu":
             # Rounded before the offset: the same scene of either baseline stays the same.
-            dn = self._rounded(np.rint(reflectance) - self._offset(resolution), dtype)
+            dn = np.rint(reflectance) - self._offset(resolution)
+            dn = to_integers(dn, dtype, (self.nodata, self.saturated))
         else:
             dn = (reflectance - self._offset(resolution)).astype(dtype, copy=False)
         if self.saturated is not None:
@@ -145,19 +146,30 @@ class Radiometry:
             dn[~valid] = np.nan if self.nodata is None else self.nodata
         return dn
 
-    def _rounded(self, dn: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
-        info = np.iinfo(dtype)
-        low, high = int(info.min), int(info.max)
-        reserved = {
-            int(v) for v in (self.nodata, self.saturated) if v is not None and math.isfinite(v)
-        }
-        while low in reserved:
-            low += 1
-        while high in reserved:
-            high -= 1
-        # In float64, where every 32-bit bound is exact.
-        rounded = np.clip(np.rint(dn.astype(np.float64)), low, high).astype(dtype)
-        for value in sorted(reserved):
-            if low < value < high:
-                rounded[rounded == value] = value + 1
-        return rounded
+
+def to_integers(
+    values: NDArray[Any], dtype: DTypeLike, reserved: Iterable[float | None]
+) -> NDArray[Any]:
+    """Round and clip to an integer type, giving no pixel a number with a meaning of its own.
+
+    Parameters
+    ----------
+    values : ndarray
+        Finite numbers.
+    dtype : dtype
+    reserved : iterable of float or None
+        What means no data, or saturated: the next number takes its place.
+    """
+    info = np.iinfo(np.dtype(dtype))
+    low, high = int(info.min), int(info.max)
+    taken = {int(v) for v in reserved if v is not None and math.isfinite(v)}
+    while low in taken:
+        low += 1
+    while high in taken:
+        high -= 1
+    # In float64, where every 32-bit bound is exact.
+    rounded = np.clip(np.rint(values.astype(np.float64)), low, high).astype(dtype)
+    for value in sorted(taken):
+        if low < value < high:
+            rounded[rounded == value] = value + 1
+    return rounded

@@ -48,6 +48,7 @@ class GeoTiff:
     options: Mapping[str, str]
     #: The option with the effort of the compression.
     level: str
+    media_type: str
     suffixes: tuple[str, ...] = TIFF.suffixes
 
     def check(self, path: Path, *, overwrite: bool, nbytes: int = 0) -> None:
@@ -111,6 +112,7 @@ COG = GeoTiff(
     _COMMON | {"LEVEL": "1", "PREDICTOR": "YES", "OVERVIEW_RESAMPLING": "AVERAGE",
                "BLOCKSIZE": str(BLOCK)},
     "LEVEL",
+    "image/tiff; application=geotiff; profile=cloud-optimized",
 )  # fmt: skip
 GTIFF = GeoTiff(
     "gtiff",
@@ -119,6 +121,7 @@ GTIFF = GeoTiff(
     _COMMON | {"ZLEVEL": "1", "PREDICTOR": "2", "TILED": "YES", "BLOCKXSIZE": str(BLOCK),
                "BLOCKYSIZE": str(BLOCK), "COPY_SRC_OVERVIEWS": "YES", "INTERLEAVE": "PIXEL"},
     "ZLEVEL",
+    "image/tiff; application=geotiff",
 )  # fmt: skip
 FORMATS: tuple[Format, ...] = (COG, GTIFF)
 

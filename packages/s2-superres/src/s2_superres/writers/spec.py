@@ -167,6 +167,8 @@ class Format(Protocol):
         In words, for help and messages.
     suffixes : tuple of str
         Endings of names, in small letters, that choose it.
+    media_type : str
+        What catalogues call it.
     """
 
     @property
@@ -175,6 +177,8 @@ class Format(Protocol):
     def title(self) -> str: ...
     @property
     def suffixes(self) -> tuple[str, ...]: ...
+    @property
+    def media_type(self) -> str: ...
 
     def check(self, path: Path, *, overwrite: bool, nbytes: int = 0) -> None:
         """Check that an output of so many bytes, uncompressed, can be written.

@@ -43,6 +43,7 @@ class ZarrStore:
     """See `s2_superres.writers.spec.Format`."""
 
     name, title, suffixes = "zarr", "Zarr store", ZARR.suffixes
+    media_type = "application/vnd.zarr"
 
     def check(self, path: Path, *, overwrite: bool, nbytes: int = 0) -> None:
         _require(path)

@@ -1,0 +1,81 @@
+"""The bands of an output, in order: what each is, and where a window's result has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2_superres.bands import BY_RESOLUTION, Band
+from s2_superres.inference import blocks
+from s2_superres.inference.convention import Convention
+from s2_superres.inference.plan import Prepared, error_name
+from s2_superres.writers.spec import Layer
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One band of an output.
+
+    Attributes
+    ----------
+    layer : Layer
+        Its description.
+    band : Band
+    offset : float
+        What is to be added to the product's digital numbers of it.
+    error : bool
+        Whether it is the band's error bar.
+    """
+
+    layer: Layer
+    band: Band
+    offset: float = 0.0
+    error: bool = False
+
+    def of(self, result: blocks.Result) -> NDArray[Any]:
+        """Return it from a window's result, in the product's digital numbers."""
+        per_resolution = result.errors if self.error else result.bands
+        index = BY_RESOLUTION[self.band.resolution].index(self.band)
+        plane: NDArray[Any] = per_resolution[self.band.resolution][index]
+        return plane
+
+
+@dataclass(frozen=True)
+class Planes:
+    """All bands of an output, and what its numbers are. Picklable."""
+
+    planes: tuple[Plane, ...]
+    convention: Convention
+
+    @classmethod
+    def of(cls, run: Prepared) -> Planes:
+        """Return those of a run."""
+        convention = Convention.of(run.product, run.options.values)
+        return cls(tuple(_planes(run, convention)), convention)
+
+    def __len__(self) -> int:
+        return len(self.planes)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Their descriptions."""
+        return [plane.layer for plane in self.planes]
+
+    def stack(self, result: blocks.Result) -> NDArray[Any]:
+        """Return a window's bands in the output's order and numbers, ``(bands, rows, cols)``."""
+        convert = self.convention.convert
+        return np.stack([convert(plane.of(result), plane.offset) for plane in self.planes])
+
+
+def _planes(run: Prepared, convention: Convention) -> Iterator[Plane]:
+    product = run.product
+    for band in run.bands:
+        offset = product.offsets[band.name]
+        layer = Layer(band.name, product.wavelengths[band.name], *convention.scaling(offset))
+        yield Plane(layer, band, offset)
+    for band in run.with_errors:
+        yield Plane(Layer(error_name(band), None, *convention.scaling(0.0)), band, error=True)

@@ -209,6 +209,10 @@ def bench(session: nox.Session) -> None:
         *("python", f"packages/{SUPERRES}/benchmarks/bench_predict.py"),
         *("--sizes", "600", "1800", "--out", "docs/performance/predict.md"),
     )
+    session.run(
+        *("python", f"packages/{SUPERRES}/benchmarks/bench_predict.py"),
+        *("--writing", "3660", "--out", "docs/performance/writing.md"),
+    )
 
 
 @nox.session(python=PYTHON)

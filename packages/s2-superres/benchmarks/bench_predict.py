@@ -12,6 +12,9 @@ process of its own, for its peak memory.
 side, with each family of networks that ships, and what share of their time is outside the
 networks: what is left when the time that the networks take for as many windows, alone on the
 machine, is taken off.
+
+``--writing`` writes the windows of a synthetic output of so many pixels a side, eight bands, in
+each format, in turns: what the formats cost beside the networks.
 """
 
 from __future__ import annotations
@@ -167,6 +170,66 @@ def product(source: str, precision: str, network: str) -> None:
     )
 
 
+def writing(side: str, name: str) -> None:
+    """An output in one format, from windows of landscape that lie ready."""
+    import os
+
+    import numpy as np
+
+    from s2_superres.bands import BANDS_20M, BANDS_60M
+    from s2_superres.inference.cost import peak_memory
+    from s2_superres.raster.grid import Grid
+    from s2_superres.raster.windows import plan
+    from s2_superres.testing.products import landscape
+    from s2_superres.writers.formats import formats
+    from s2_superres.writers.spec import Layer, RasterSpec, written
+
+    grid = Grid("EPSG:32633", 300000.0, 6200040.0, int(side), int(side))
+    windows = plan(grid.area, 720, 36)
+    shape = windows.core_rows, windows.core_cols
+    bands = (*BANDS_20M, *BANDS_60M)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 20, (len(bands), *shape))
+    values = (np.stack([landscape(band, *shape) for band in bands]) + noise).astype("uint16")
+    layers = [Layer(band.name, scale=1e-4) for band in bands]
+    spec = RasterSpec(
+        grid, layers, saturated=65535, window=shape, threads=os.cpu_count() or 1,
+        tags={"S2_SUPERRES_VERSION": "benchmark"},
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "output"
+        start, cpu = time.perf_counter(), time.process_time()
+        with written(formats()[name].open(output, spec)) as writer:
+            for window in windows:
+                rows, cols = window.core.shape
+                writer.write(window.core, values[:, :rows, :cols])
+        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+        files = [output] if output.is_file() else [f for f in output.rglob("*") if f.is_file()]
+        size = sum(file.stat().st_size for file in files)
+    got = {"wall": wall, "cpu": cpu, "memory": peak_memory(), "size": size, "files": len(files)}
+    print(json.dumps({**got, "ratio": spec.nbytes / size}))
+
+
+def writing_table(side: int, rounds: int) -> str:
+    """Measure the formats in turns and return Markdown; the round of fewest CPU seconds counts."""
+    best: dict[str, dict[str, float]] = {}
+    for _ in range(rounds):
+        for name in ("cog", "gtiff", "zarr"):
+            got = measure("writing", side, name)
+            if name not in best or got["cpu"] < best[name]["cpu"]:
+                best[name] = got
+    lines = [
+        "| format | seconds | CPU seconds | files | of the pixels' size | memory, MiB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, got in best.items():
+        lines.append(
+            f"| {name} | {got['wall']:.1f} | {got['cpu']:.1f} | {got['files']:.0f} "
+            f"| {1 / got['ratio']:.0%} | {got['memory'] / 2**20:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def report(run: Any, side: int) -> None:
     """Time a second run; the first one compiles."""
     from s2_superres.inference.cost import peak_memory
@@ -286,6 +349,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[600])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--product", help="a product, or the side of a synthetic one in pixels")
+    parser.add_argument("--writing", type=int, help="the side of an output: only this is measured")
     parser.add_argument("--networks", nargs="*", default=["compact", "dsen2"])
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     parser.add_argument("--one", nargs="*", help=argparse.SUPPRESS)
@@ -298,10 +362,15 @@ def main() -> None:
             ours(int(side), *precision)
         elif kind == "product":
             product(side, *precision)
+        elif kind == "writing":
+            writing(side, *precision)
         else:
             peak(*precision)
         return
-    text = table(chosen.sizes, chosen.rounds, chosen.product, chosen.networks)
+    if chosen.writing:
+        text = writing_table(chosen.writing, chosen.rounds)
+    else:
+        text = table(chosen.sizes, chosen.rounds, chosen.product, chosen.networks)
     print(text)
     if chosen.out:
         given = [Path(text).name if Path(text).exists() else text for text in sys.argv[1:]]

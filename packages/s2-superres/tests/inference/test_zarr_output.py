@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from s2_superres import open_product, superresolve
 from s2_superres.cli.app import app
 from s2_superres.errors import InputError, OutputError, ProductError
 from s2_superres.inference import blocks
+from s2_superres.inference.batch import predict_batch
 from s2_superres.inference.finished import difference, finished
 from s2_superres.inference.outputs import check_paths, default_output
 from s2_superres.inference.plan import Options, prepare
@@ -126,6 +128,7 @@ def test_what_a_run_would_write_is_told_from_what_is_there(l1c: Path, tmp_path: 
 STOPPED = """
 import os, signal, sys
 from s2_superres.inference import blocks
+from s2_superres.inference.batch import predict_batch
 from s2_superres.cli import app as cli
 real, seen = blocks.finish, []
 def finish(*args):
@@ -168,6 +171,28 @@ def test_a_run_that_was_stopped_is_gone_on_from(
     # What was counted of the first windows is in the summary too.
     assert (summary.pixels, summary.agreement) == (whole.pixels, whole.agreement)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["o.zarr", "whole.tif"]
+
+
+def test_a_batch_goes_on_too(l1c: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what was stopped, where it was stopped; what is finished is not made again."""
+    options = replace(PLAIN, format="zarr")
+    real, made = blocks.finish, []
+
+    def failing(*args: Any) -> blocks.Result:
+        made.append(1)
+        if len(made) == 2:
+            raise MemoryError
+        return real(*args)
+
+    monkeypatch.setattr(blocks, "finish", failing)
+    statuses = []
+    for _ in range(3):
+        (outcome,) = predict_batch([l1c], tmp_path, options)
+        statuses.append(outcome.status)
+    assert statuses == ["failed", "done", "skipped"]
+    assert len(made) == 1 + len(prepare(l1c, PLAIN).windows)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"{open_product(l1c).name}_10m.zarr", "ledger.jsonl"]
 
 
 def test_an_output_is_no_product(l1c: Path, tmp_path: Path) -> None:

@@ -370,6 +370,36 @@ def test_a_process_that_is_killed_is_gone_on_from(tmp_path: Path) -> None:
     assert (pixels[0, :300] == 5).all() and (pixels[0, 300:] == 7).all()
 
 
+FULL = """
+import resource, signal, sys
+import numpy as np
+from s2_superres.errors import OutputError
+from s2_superres.raster.grid import Area, Grid
+from s2_superres.writers.spec import Layer, RasterSpec, written
+from s2_superres.writers.zarr import ZarrWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+spec = RasterSpec(Grid("EPSG:32633", 0.0, 0.0, 1200, 1200), [Layer("a")], window=(600, 1200))
+rows = np.random.default_rng(0).integers(1, 60000, (1, 600, 1200)).astype("uint16")
+try:
+    with written(ZarrWriter(sys.argv[1], spec)) as writer:
+        writer.write(Area(0, 0, 600, 1200), np.zeros_like(rows))
+        writer.write(Area(600, 0, 600, 1200), rows)
+except OutputError as error:
+    print(error, *error.__notes__, sep=" / ")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_full_disk_is_one_line_and_costs_no_finished_window(tmp_path: Path) -> None:
+    """A limit on the size of files stands for it."""
+    arguments = [sys.executable, "-c", FULL, str(tmp_path / "out.zarr")]
+    done = subprocess.run(arguments, check=False, timeout=60, capture_output=True, text=True)
+    assert "out.zarr: cannot be written (File too large); " in done.stdout, done.stderr
+    assert "1 window of" in done.stdout and done.stdout.count("\n") == 1
+    assert len(names(tmp_path)) == 1 and not (tmp_path / "out.zarr").exists()
+
+
 def test_an_existing_store_needs_overwrite(tmp_path: Path) -> None:
     """And stays until the new one is whole."""
     path = tmp_path / "out.zarr"

@@ -110,6 +110,20 @@ def test_error_bars_and_masks_too(l1c: Path, tmp_path: Path, told: dict[int, str
     assert dataset.B05_err90.encoding.get("add_offset", 0) == 0
 
 
+@pytest.mark.parametrize("values", ["reflectance", "harmonised"])
+def test_other_numbers_too(l1c: Path, tmp_path: Path, values: Any) -> None:
+    """Reflectance is in floats, with NaN for no data; and all is one in xarray."""
+    options = replace(PLAIN, values=values)
+    predict(l1c, tmp_path / "plain.zarr", PLAIN)
+    predict(l1c, tmp_path / "o.tif", options)
+    predict(l1c, tmp_path / "o.zarr", options)
+    assert_same(tmp_path / "o.tif", tmp_path / "o.zarr")
+    assert not difference(prepare(l1c, options), tmp_path / "o.zarr")
+    assert "VALUES" in difference(prepare(l1c, options), tmp_path / "plain.zarr")
+    plain, other = (xr.open_zarr(tmp_path / name) for name in ("plain.zarr", "o.zarr"))
+    np.testing.assert_allclose(other.B05.values, plain.B05.values, atol=1e-6)
+
+
 def test_what_a_run_would_write_is_told_from_what_is_there(l1c: Path, tmp_path: Path) -> None:
     """As for GeoTIFFs; a copy that lacks a file is damaged."""
     path = tmp_path / "o.zarr"

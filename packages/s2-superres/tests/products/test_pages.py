@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -48,6 +49,25 @@ def store(folder: Path) -> None:
             archive.write(file, file.relative_to(path))
 
 
+def on_a_cluster(text: str, request: pytest.FixtureRequest, folder: Path) -> str:
+    """Start one worker, which stands for all that the page speaks of."""
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+    )
+    request.addfinalizer(cluster.close)
+    for name in ("2024", "product.SAFE"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "2024").mkdir()
+    write_product(folder / "2024", SPEC, landscape)
+    write_product(folder, SPEC, landscape).rename(folder / "product.SAFE")
+    text = text.replace('"two.tif"', '"two.tif", network="none"')
+    for address in ("tcp://10.0.0.1:8786", "local:4"):
+        text = text.replace(f"--dask {address}", f"--dask {cluster.scheduler_address}")
+        text = text.replace(f'"{address}"', f'"{cluster.scheduler_address}"')
+    return text
+
+
 def many(folder: Path) -> None:
     (folder / "2024").mkdir()
     product = write_product(folder / "2024", SPEC, landscape)
@@ -56,9 +76,15 @@ def many(folder: Path) -> None:
     (folder / "search.json").write_text(json.dumps({"features": [item]}))
 
 
-@pytest.mark.parametrize("page", ["stac.md", "eopf.md", "xarray.md", "many-products.md", "zarr.md"])
+PAGES = ["stac.md", "eopf.md", "xarray.md", "many-products.md", "zarr.md", "cluster.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_shows_runs(
-    page: str, folder: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+    page: str,
+    folder: tuple[Path, str],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     """In its order, with the catalogue's address and the network replaced."""
     text = (DOCS / page).read_text(encoding="utf-8")
@@ -78,6 +104,8 @@ def test_what_a_page_shows_runs(
         # Large enough for an overview.
         large = replace(SPEC, grid=Grid("EPSG:32633", 300000.0, 6200040.0, 540, 240))
         write_product(place, large, landscape).rename(place / "product.SAFE")
+    elif page == "cluster.md":
+        text = on_a_cluster(text, request, place)
     elif "import pystac" in text:
         pytest.importorskip("pystac")
     monkeypatch.chdir(place)

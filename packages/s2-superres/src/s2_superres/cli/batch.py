@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -25,13 +27,21 @@ def read_shard(text: str | None) -> tuple[int, int] | None:
     return int(part), int(count)
 
 
-def run(batch: Batch, *, as_json: bool, quiet: bool, verbose: bool) -> None:
+def run(batch: Batch, dask: str | None, *, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Sharpen the products, say what came of them, and exit with 1 if one of them failed."""
     from s2_superres.inference.batch import run_batch
+    from s2_superres.inference.cluster import absolute, connected
 
+    if dask is not None:
+        sources = tuple(replace(each, source=absolute(each.source)) for each in batch.sources)
+        batch = replace(batch, sources=sources, folder=batch.folder.absolute())
     outcomes: list[Outcome] = []
-    with Display(quiet=quiet) as display:
-        for outcome in run_batch(batch, BatchProgress(display)):
+    with ExitStack() as stack:
+        client = None if dask is None else stack.enter_context(connected(dask))
+        display = stack.enter_context(Display(quiet=quiet))
+        for outcome in stack.enter_context(
+            closing(run_batch(batch, BatchProgress(display), client))
+        ):
             outcomes.append(outcome)
             if verbose:
                 display.line(f"{outcome.status}  {outcome.product or outcome.source}  "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,15 @@ ShardOption = Annotated[
         metavar="I/N",
         help="With --out-dir, only the I-th of N parts, split by the products' names: one for "
         "each job of an array.",
+        show_default=False,
+    ),
+]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS|local[:N]",
+        help="Work on a Dask cluster, or N processes of this machine: with --out-dir on whole "
+        "products, else on the windows of one.",
         show_default=False,
     ),
 ]
@@ -173,6 +183,7 @@ def predict(
     jobs: JobsOption = 1,
     shard: ShardOption = None,
     ledger: LedgerOption = None,
+    dask: DaskOption = None,
     bands: BandsOption = None,
     include_10m: Include10mOption = False,
     with_error: WithErrorOption = False,
@@ -209,6 +220,7 @@ def predict(
     from s2_superres.cli import batch
     from s2_superres.cli import summary as words
     from s2_superres.inference.batch import Batch
+    from s2_superres.inference.cluster import absolute, connected, window_executor
     from s2_superres.inference.cost import estimate
     from s2_superres.inference.outputs import check_paths, default_output, rehearse
     from s2_superres.inference.plan import Options, prepare
@@ -239,6 +251,8 @@ def predict(
         creation_options=parse_options(co or []),
         overwrite=overwrite,
     )
+    if dask is not None and jobs > 1:
+        raise typer.BadParameter("--jobs and --dask: give one of them")
     if out_dir is not None:
         if quicklook is not None:
             raise typer.BadParameter("--quicklook is of one product; leave it or --out-dir out")
@@ -249,10 +263,10 @@ def predict(
         if dry_run:
             batch.rehearse(many, as_json=as_json)
         else:
-            batch.run(many, as_json=as_json, quiet=quiet, verbose=verbose)
+            batch.run(many, dask, as_json=as_json, quiet=quiet, verbose=verbose)
         return
     product, output = _one_product(products, (recursive, jobs > 1, shard, ledger))
-    run = prepare(product, options)
+    run = prepare(product if dask is None else absolute(product), options)
     output = output or default_output(run)
     check_paths(run, output, quicklook)
     if verify:
@@ -266,9 +280,13 @@ def predict(
         return
     if verbose:
         typer.echo(json.dumps(run.to_dict(), indent=2), err=True)
-    with Display(quiet=quiet) as display:
+    with ExitStack() as stack:
+        executor = None
+        if dask is not None:
+            executor = window_executor(stack.enter_context(connected(dask)))
+        display = stack.enter_context(Display(quiet=quiet))
         progress = WindowProgress(display, len(run.windows), run.area.rows * run.area.cols)
-        summary = sharpen(run, output, progress=progress)
+        summary = sharpen(run, output, executor=executor, progress=progress)
     if quicklook is not None:
         draw_quicklook(run, summary, quicklook)
     if as_json:

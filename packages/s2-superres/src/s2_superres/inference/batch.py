@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from s2_superres.errors import BusyError, InputError, OutputError
 from s2_superres.files.paths import keep_out_of_products
@@ -23,6 +24,9 @@ from s2_superres.products.openers import Source, open_granules
 from s2_superres.products.product import Product
 from s2_superres.products.sources import OUTPUT, Listed, expand
 from s2_superres.writers.formats import DEFAULT, formats
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 #: In the ledger, of an output that another run is writing.
 ELSEWHERE = "in work elsewhere"
@@ -212,8 +216,17 @@ def is_there(run: Prepared, output: Path) -> bool:
     return not differs
 
 
-def run_batch(batch: Batch, progress: BatchProgress | None = None) -> Iterator[Outcome]:
+def run_batch(
+    batch: Batch, progress: BatchProgress | None = None, client: Client | None = None
+) -> Generator[Outcome, None, None]:
     """Make the outputs of a batch; yield what came of each product, also into the ledger.
+
+    Parameters
+    ----------
+    batch : Batch
+    progress : callable, optional
+    client : distributed.Client, optional
+        Of the cluster that is to make them, in the place of this process and `Batch.jobs`.
 
     Raises
     ------
@@ -233,7 +246,7 @@ def run_batch(batch: Batch, progress: BatchProgress | None = None) -> Iterator[O
 
     with Ledger(batch.ledger_path) as ledger:
         tasks = batch.tasks(reports.append)
-        for event in _events(batch, tasks, tell):
+        for event in _events(batch, tasks, tell, client):
             if event is not None:
                 shares.pop(event.task.output, None)
                 reports.append(_outcome(event))
@@ -245,10 +258,19 @@ def run_batch(batch: Batch, progress: BatchProgress | None = None) -> Iterator[O
 
 
 def _events(
-    batch: Batch, tasks: Iterator[Task], tell: Callable[[Task, float], None]
+    batch: Batch,
+    tasks: Iterator[Task],
+    tell: Callable[[Task, float], None],
+    client: Client | None,
 ) -> Iterator[Event[Task, Outcome] | None]:
     """Yield tasks that ended, and None where there may be reports of others."""
-    if batch.jobs == 1:
+    if client is not None:
+        from s2_superres.inference.cluster import run_on_cluster
+
+        for event in run_on_cluster(client, sharpen, tasks):
+            yield event
+            tell(event.task, 1.0)
+    elif batch.jobs == 1:
         for task in tasks:
             yield None
             tell(task, 0.0)
@@ -282,6 +304,7 @@ def predict_batch(
     ledger: str | os.PathLike[str] | None = None,
     recursive: bool = False,
     progress: BatchProgress | None = None,
+    client: Client | None = None,
 ) -> list[Outcome]:
     """Sharpen many products, each into a file of its own; what is finished is skipped.
 
@@ -306,6 +329,9 @@ def predict_batch(
     progress : callable, optional
         Called with the products that came to an end, how many there are, the name of one in
         work, and the share of the whole that is done.
+    client : distributed.Client, optional
+        Of a Dask cluster whose workers are to make them, in the place of `jobs`. Paths have to
+        mean the same to them: give whole ones.
 
     Returns
     -------
@@ -326,4 +352,4 @@ def predict_batch(
         shard,
         None if ledger is None else Path(ledger),
     )
-    return list(run_batch(batch, progress))
+    return list(run_batch(batch, progress, client))

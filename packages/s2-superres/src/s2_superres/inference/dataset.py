@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from s2_superres.inference import blocks
 from s2_superres.inference.convention import Convention
 from s2_superres.inference.plan import Prepared, prepare
 from s2_superres.inference.planes import Plane, Planes
-from s2_superres.inference.workers import open_source
+from s2_superres.inference.workers import open_source, reading
 from s2_superres.networks.compute import Compute
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import Area
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 
 #: What an xarray dataset may be cut into: sides of a chunk in 10 m pixels.
 Chunks = int | tuple[int, int] | None
-
-#: Files are read by one thread at a time; Dask has several.
-_reading = threading.Lock()
 
 
 def open_dataset(source: Any, *, chunks: Chunks = None, **options: Any) -> xr.Dataset:
@@ -106,7 +102,7 @@ class _Opened:
         return self.product.grid.rows, self.product.grid.cols
 
     def read(self, bands: Sequence[Band], area: Area) -> NDArray[Any]:
-        with _reading:
+        with reading:
             return open_source(self.product, self.bands).read(bands, area)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -43,10 +44,14 @@ class Unit:
 
 def run_unit(unit: Unit) -> blocks.Result:
     """Sharpen one window; weights and files stay open in the process for the next."""
-    source = open_source(unit.product, unit.bands)
-    return blocks.process(source, unit.window, unit.job, unit.compare)
+    with reading:
+        source = open_source(unit.product, unit.bands)
+        block = blocks.load(source, unit.window, unit.job)
+    return blocks.finish(block, blocks.compute(block, unit.job), unit.job, unit.compare)
 
 
+#: Files are read by one thread at a time; Dask has several.
+reading = threading.Lock()
 #: The product that this process read last.
 _open: dict[tuple[str, str, tuple[Band, ...]], Reader] = {}
 

@@ -112,9 +112,18 @@ class Sharpener:
             return self._predictors[key](inputs)
 
 
-@lru_cache(maxsize=8)
+_loading = threading.Lock()
+
+
 def sharpener(networks: tuple[Network, ...], compute: Compute, errors: bool = False) -> Sharpener:
     """Return this process's own `Sharpener`, loaded once for all who ask for the same."""
+    # Several threads of a worker may ask at once.
+    with _loading:
+        return _load(networks, compute, errors)
+
+
+@lru_cache(maxsize=8)
+def _load(networks: tuple[Network, ...], compute: Compute, errors: bool) -> Sharpener:
     return Sharpener(networks, compute, errors=errors)
 
 

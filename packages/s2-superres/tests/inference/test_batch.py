@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 import rasterio
+from typer.testing import CliRunner
 
 from s2_superres import predict_batch
+from s2_superres.cli.app import app
 from s2_superres.errors import InputError, OutputError, S2SuperresError, WorkerError
 from s2_superres.files.scratch import ScratchFolder
 from s2_superres.inference.batch import Batch
@@ -64,12 +66,6 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def stamps(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tif")}
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments), *PLAIN], capture_output=True, text=True, check=False
-    )
 
 
 def test_each_product_becomes_a_file_and_a_second_run_skips_it(
@@ -129,8 +125,8 @@ def test_broken_products_are_told_and_the_rest_is_done(archive: Path, tmp_path: 
     (mixed / "not.zip").write_bytes(b"PK\3\4 cut off")
     (mixed / "gone.SAFE").symlink_to(tmp_path / "nowhere")
     out = tmp_path / "out"
-    done = run(mixed, "--out-dir", out)
-    assert done.returncode == 1
+    done = CliRunner().invoke(app, ["predict", str(mixed), "--out-dir", str(out), *PLAIN])
+    assert done.exit_code == 1
     assert done.stdout == f"2 done, 3 failed; {out / 'ledger.jsonl'}\n"
     errors = done.stderr.splitlines()
     assert len(errors) == 3 and all(line.startswith("error: ") for line in errors)
@@ -423,10 +419,6 @@ def test_a_script_without_a_guard_is_told(tmp_path: Path, archive: Path) -> None
 def test_wrong_usage_says_how_it_is_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
 ) -> None:
-    from typer.testing import CliRunner
-
-    from s2_superres.cli.app import app
-
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["predict", *arguments])
     assert result.exit_code == code

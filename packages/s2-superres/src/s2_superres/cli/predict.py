@@ -34,7 +34,7 @@ from s2_superres.cli.progress import Display, WindowProgress
 ProductsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="PRODUCT [OUTPUT] | PRODUCT... --out-dir DIR",
+        metavar="PRODUCT [OUTPUT]",
         help="A .SAFE folder, its .zip, or its MTD_MSIL1C.xml or MTD_MSIL2A.xml; a STAC item or a "
         "mapping of bands as .json, or a link to an item. Then the GeoTIFF (.tif) or Zarr store "
         "(.zarr) to write, by default PRODUCT_10m.tif in this folder. With --out-dir, any number "

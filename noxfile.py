@@ -117,9 +117,12 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def types(session: nox.Session) -> None:
-    """Check the types of both packages and of code that uses them."""
+    """Check the types of both packages, of code that uses them, and of the tests."""
     install(session, METRICS, SUPERRES, groups=("types",))
     session.run("mypy", *session.posargs)
+    # One after the other: modules of either have the same names.
+    for folder in (f"packages/{METRICS}/tests", f"packages/{SUPERRES}/tests", "tests"):
+        session.run("mypy", folder)
 
 
 @nox.session(python=PYTHON)

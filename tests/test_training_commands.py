@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click import Context
@@ -65,7 +66,7 @@ def every_command() -> list[tuple[str, str]]:
 def test_every_command_shown_has_the_arguments_it_needs(line: str, page: str) -> None:
     """And names options that there are."""
     name, *words = shlex.split(line.partition(" > ")[0])
-    group = get_command(app)
+    group: Any = get_command(app)
     command = group.get_command(Context(group), name)
     assert command is not None, f"{page} shows {name}"
     if "--help" not in words:

@@ -142,7 +142,7 @@ def test_the_example_pairs_score_as_with_0_3(place: str) -> None:
     pair = [str(EXAMPLES / f"{place}_{which}.tif") for which in ("org", "pred")]
     if not Path(pair[0]).exists():
         pytest.skip("the example images are not here")
-    values = evaluate.evaluation(*pair, list(qm.metric_functions))
+    values = evaluate.evaluation(pair[0], pair[1], list(qm.metric_functions))
     assert values == pytest.approx(ON_EXAMPLES[place], rel=1e-7)
 
 
@@ -320,7 +320,7 @@ def test_uiq_is_the_mean_over_single_windows(seed: int, step: int, size: int) ->
                 top = 4 * ((a - a.mean()) * (b - b.mean())).mean() * a.mean() * b.mean()
                 bottom = (a.var() + b.var()) * (a.mean() ** 2 + b.mean() ** 2)
                 values.append(top / bottom if bottom else 0.0)
-    assert qm.uiq(*images, step_size=step, window_size=size) == pytest.approx(
+    assert qm.uiq(images[0], images[1], step_size=step, window_size=size) == pytest.approx(
         np.mean(values), abs=1e-5
     )
 

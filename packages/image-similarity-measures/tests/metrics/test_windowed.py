@@ -199,7 +199,7 @@ def test_range_symmetry_identity_and_bands(seed, dtype):
         assert -1 <= value <= 1
         assert metric(pred, org) == pytest.approx(value, abs=1e-6)
         assert metric(org, org) == pytest.approx(1, abs=1e-12)
-        turned = metric(org[:, :, ::-1], pred[:, :, ::-1], per_band=True)
+        turned = np.asarray(metric(org[:, :, ::-1], pred[:, :, ::-1], per_band=True))
         np.testing.assert_allclose(turned[::-1], metric(org, pred, per_band=True), atol=1e-7)
 
 

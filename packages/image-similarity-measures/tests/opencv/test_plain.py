@@ -179,11 +179,11 @@ def test_edges_and_groups_are_opencvs(shape: tuple[int, int, int, int]) -> None:
     smooth = cv2.GaussianBlur(pixels, (5, 5), 1)
     for plane in (pixels, smooth):
         np.testing.assert_array_equal(plain.Canny(plane, 100, 200), cv2.Canny(plane, 100, 200))
-    slopes = [
+    across, down = (
         cv2.Sobel(smooth, cv2.CV_16S, *o, borderType=cv2.BORDER_REPLICATE) for o in ((1, 0), (0, 1))
-    ]
-    edges = cv2.Canny(*slopes, 100, 100)
-    np.testing.assert_array_equal(plain.Canny(*slopes, 100, 100), edges)
+    )
+    edges = cv2.Canny(across, down, 100, 100)
+    np.testing.assert_array_equal(plain.Canny(across, down, 100, 100), edges)
     count, labels = cv2.connectedComponents(edges, connectivity=8, ltype=cv2.CV_32S)
     found = plain.connectedComponents(edges, connectivity=8, ltype=plain.CV_32S)
     assert found[0] == count and found[1].dtype == labels.dtype

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from s2_superres.cli.app import app
+from s2_superres.errors import TrainingStopped
 from s2_superres.networks.weights import load_weights
 from s2_superres.training.checkpoints import load_checkpoint
 from s2_superres.training.config import TrainingConfig
@@ -102,7 +103,7 @@ def test_killed_and_stopped_and_resumed_is_unbroken(data: Path, tmp_path: Path) 
     train(TrainingConfig().change({**SETTINGS, "data": [str(data)]}), tmp_path / "whole")
 
     command = arguments(SLOW, "train", "--data", data, "--out", folder, *options())
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_for(checkpoint.exists, process)
     process.kill()
     process.communicate()
@@ -178,7 +179,7 @@ def test_steps_and_epochs_replace_each_other(
 
     def stop(config: TrainingConfig, *_: object, **__: object) -> None:
         chosen.append(config)
-        raise training.TrainingStopped("seen")
+        raise TrainingStopped("seen")
 
     monkeypatch.setattr(training, "train", stop)
     words = ["train", "--out", str(tmp_path / "run"), "--config", str(tmp_path / "epochs.toml")]
@@ -252,7 +253,7 @@ def test_the_config_beside_the_weights_repeats_them(data: Path, tmp_path: Path) 
         (["patches", "none.npz", "--out", "p"], "none.npz: cannot be read (No such file"),
         (["patches", "none.SAFE", "--out", "p"], "none.SAFE: cannot be read (No such file"),
         (["patches", "x", "--out", "p", "--size", "7"], "patches of 7 pixels"),
-        (["patches", "x", "--out", "p", "--resolution", "10"], "cut for 20 or 60 m"),
+        (["patches", "x", "--out", "p", "--resolution", "10"], "give 20 or 60"),
     ],
 )
 def test_mistakes_are_one_line(

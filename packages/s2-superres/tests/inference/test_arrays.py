@@ -19,12 +19,13 @@ def scene(
     rows: int = 132, cols: int = 108, dtype: type = np.uint16
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return b10, b20, b60 of a made-up landscape."""
-    return tuple(
+    b10, b20, b60 = (
         np.stack(
             [landscape(b, rows * 10 // b.resolution, cols * 10 // b.resolution) for b in bands]
-        ).astype(dtype)
+        )
         for bands in (BANDS_10M, BANDS_20M, BANDS_60M)
     )
+    return b10.astype(dtype), b20.astype(dtype), b60.astype(dtype)
 
 
 Sharpen = Callable[..., SuperResolved]

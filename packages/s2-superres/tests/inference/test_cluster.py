@@ -24,7 +24,8 @@ from s2_superres.inference.plan import Options
 from s2_superres.inference.predict import predict
 from s2_superres.networks.sharpener import sharpener
 from s2_superres.raster.grid import Grid
-from s2_superres.testing.products import ProductSpec, landscape, write_product
+from s2_superres.testing.products import landscape, write_product
+from s2_superres.testing.spec import ProductSpec
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -127,7 +128,7 @@ def test_a_batch_that_is_given_up_is_removed_from_the_workers(
     from s2_superres.inference.cluster import run_on_cluster
 
     seen = tmp_path / "seen"
-    work = run_on_cluster(client, hold, iter([str(seen), str(tmp_path / "quick")]))
+    work: Any = run_on_cluster(client, hold, iter([str(seen), str(tmp_path / "quick")]))
     assert next(work).result == "quick"
     assert seen.exists()
     work.close()

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import s2_superres
 from s2_superres.errors import InputError
 from s2_superres.inference.dataset import open_dataset
-from s2_superres.inference.predict import Options, predict
+from s2_superres.inference.plan import Options
+from s2_superres.inference.predict import predict
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.products import landscape, write_product
 from s2_superres.testing.spec import ProductSpec

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,9 +49,9 @@ def plain(tiny: dict[int, str]) -> Options:
 
 
 @pytest.fixture
-def fine(plain: Options) -> Options:
+def fine(plain: Options, tiny: dict[int, str]) -> Options:
     """Only 20 m bands, in several windows."""
-    return replace(plain, weights={20: plain.weights[20]}, bands=["B05", "B8A"], tile=108)
+    return replace(plain, weights={20: tiny[20]}, bands=["B05", "B8A"], tile=108)
 
 
 def bands_of(product: Path, resolution: int) -> np.ndarray:
@@ -273,7 +274,7 @@ def test_a_failure_in_the_middle_leaves_nothing(
 
     calls: list[int] = []
 
-    def fail(*args: object) -> None:
+    def fail(*args: Any) -> Any:
         calls.append(1)
         if len(calls) == 2:
             raise S2SuperresError("the second window")

@@ -27,7 +27,8 @@ from s2_superres.inference.planes import Plane, Planes
 from s2_superres.inference.predict import predict
 from s2_superres.inference.quicklook import draw_quicklook
 from s2_superres.raster.grid import Area, Grid
-from s2_superres.testing.products import ProductSpec, landscape, write_product
+from s2_superres.testing.products import landscape, write_product
+from s2_superres.testing.spec import ProductSpec
 from s2_superres.writers.formats import formats
 from s2_superres.writers.spec import Layer
 

@@ -79,8 +79,8 @@ def told(tmp_path: Path, tiny: dict[int, str]) -> dict[int, str]:
     rng = np.random.default_rng(1)
     shapes = {"error_hidden/kernel": (1, 1, 16, 32), "error_hidden/bias": (32,),
               "error_tail/kernel": (1, 1, 32, 6), "error_tail/bias": (6,)}  # fmt: skip
-    arrays = {name: rng.normal(0, 0.1, shape) for name, shape in shapes.items()}
-    arrays = {**weights.arrays, **arrays, "error_factor": np.full(6, 2.3)}
+    drawn: dict[str, Any] = {name: rng.normal(0, 0.1, shape) for name, shape in shapes.items()}
+    arrays = {**weights.arrays, **drawn, "error_factor": np.full(6, 2.3)}
     path = tmp_path / "told_20m.npz"
     save_weights(path, weights.spec, arrays, {}, "float32")
     return {20: str(path)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,8 @@ def test_truth_is_the_mean_over_turned_and_mirrored_scenes(
     teachers = (*networks[:-1], str(SHIPPED / f"{networks[-1]}_{resolution}m.npz"))
     patches = cut_patches([path], tmp_path / "out", settings, CutOptions(ALL, teachers=teachers))
 
-    total, count = np.float32(0), 0
+    total: Any = np.float32(0)
+    count = 0
     for network in networks:
         for turns in range(4):
             for step in (1, -1):
@@ -107,7 +109,8 @@ def test_nothing_is_cut_of_gaps_clouds_and_places_for_validation(tmp_path: Path)
 def test_teachers_need_10m_bands_and_weights_of_the_resolution(tmp_path: Path) -> None:
     hr = np.full((9, 48, 48), 2000, np.uint16)
     scl = np.full((48, 48), 4, np.uint8)
-    at_60m = write(tmp_path / "L2A_t.npz", {"hr": hr, "lr": hr[:2], "scl": scl})
+    arrays: dict[str, Any] = {"hr": hr, "lr": hr[:2], "scl": scl}
+    at_60m = write(tmp_path / "L2A_t.npz", arrays)
     for resolution in (20, 60):
         with pytest.raises(InputError, match=r"L2A_t\.npz: holds no bands at 10 m"):
             cut_patches(

@@ -427,7 +427,8 @@ def test_an_interrupted_run_goes_on_where_it_was(
     sources = [write(tmp_path / f"L2A_{i}.npz", crop(24, 24, i)) for i in range(3)]
     settings = PatchSettings(20, 8, 20)
     unbroken = cut_patches(sources, tmp_path / "one", settings)
-    real, calls = module.read_degraded, []
+    calls: list[Any] = []
+    real = read_degraded
 
     def stopping(*args: Any) -> Any:
         calls.append(args)

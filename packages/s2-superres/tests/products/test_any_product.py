@@ -103,10 +103,9 @@ def make(folder: Path, form: Form) -> Path:
             for image in granule.rglob("*.jp2"):
                 image.rename(image.with_name(f"{stem}_{image.name.split('_', 2)[2]}"))
         if form.stray:
-            other = TILES[1 - TILES.index(tile)]
-            image = next(granule.rglob("*_B03*.jp2"), None)
-            if image:
-                image.rename(image.with_name(image.name.replace(tile, other)))
+            wrong = TILES[1 - TILES.index(tile)]
+            for image in list(granule.rglob("*_B03*.jp2"))[:1]:
+                image.rename(image.with_name(image.name.replace(tile, wrong)))
         if form.gone == tile:
             shutil.rmtree(granule)
     if form.clutter:

@@ -314,11 +314,10 @@ def test_zip_by_a_rare_method(l1c: Path, tmp_path: Path, method: int, name: str)
     else:
         data = path.read_bytes()
         for mark, place in ((b"PK\1\2", 10), (b"PK\3\4", 8)):
+            packed = b"(%s.{%d})\0\0" % (re.escape(mark), place - 4)
             data = re.sub(
-                re.escape(mark) + b"(.{%d})\0\0" % (place - 4),
-                lambda found, mark=mark: mark + found[1] + method.to_bytes(2, "little"),
-                data, flags=re.DOTALL,
-            )  # fmt: skip
+                packed, lambda found: found[1] + method.to_bytes(2, "little"), data, flags=re.DOTALL
+            )
         path.write_bytes(data)
     refused(path, rf"packed by {name}, .*unpack it.*or pack it again")
 

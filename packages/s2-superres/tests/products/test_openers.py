@@ -158,7 +158,8 @@ def test_a_form_is_one_module() -> None:
 def test_claims_do_not_overlap(l1c: Path, tmp_path: Path) -> None:
     """A source is recognised by one opener, whatever the order."""
     (tmp_path / "a.json").write_text("{}")
-    for source in (l1c, l1c / "MTD_MSIL1C.xml", l1c.parent, tmp_path, tmp_path / "a.json", 3, {}):
+    paths = (l1c, l1c / "MTD_MSIL1C.xml", l1c.parent, tmp_path, tmp_path / "a.json")
+    for source in (*paths, 3, {"B02": "a.tif"}, {}):
         assert sum(bool(opener.recognises(source)) for opener in openers.openers()) <= 1
 
 

@@ -84,6 +84,7 @@ def test_each_block_is_decoded_once(large: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(reading._BandSource, "_decode", counting)
     with open_reader(product, bands=BANDS_10M) as reader:
+        assert isinstance(reader, reading.RasterReader)
         for window in plan(product.grid.area, 500, 18):
             inside = window.outer.intersection(product.grid.area)
             assert inside is not None

@@ -77,8 +77,8 @@ def scene(seed: int) -> dict[str, NDArray[np.generic]]:
     b10 = np.stack([base + k * detail for k in (1.0, 0.8, 0.6, 1.4)])
     b20 = degrade(np.stack([base + k * detail for k in (0.5, 0.7, 0.9, 1.1, 1.3, 1.5)]), 2)
     noise = np.where(bright, LOUD, QUIET).repeat(6, axis=0).repeat(6, axis=1)
-    b20 = b20 + rng.normal(0, 1, b20.shape) * noise
-    return {"b10": np.rint(b10).astype("u2"), "b20": np.rint(b20).astype("u2")}
+    noisy = b20 + rng.normal(0, 1, b20.shape) * noise
+    return {"b10": np.rint(b10).astype("u2"), "b20": np.rint(noisy).astype("u2")}
 
 
 @pytest.fixture(scope="module")

@@ -124,7 +124,7 @@ def test_items_of_a_collection_are_sources(tmp_path: Path) -> None:
     """As plain values, which cross to other processes."""
     from s2_superres.raster.grid import Grid
     from s2_superres.testing.catalogues import write_item
-    from s2_superres.testing.products import ProductSpec
+    from s2_superres.testing.spec import ProductSpec
 
     spec = ProductSpec("L2A", "05.11", Grid("EPSG:32633", 300000.0, 6200040.0, 144, 144))
     item = json.loads(write_item(tmp_path, spec, landscape, "earthsearch-c1").read_text())

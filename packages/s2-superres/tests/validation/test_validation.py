@@ -419,7 +419,9 @@ def tiny_weights(path: Path, resolution: int, family: str = "dsen2") -> Path:
     inputs = {20: 10, 60: 12}[resolution]
     outputs = {20: 6, 60: 2}[resolution]
     shapes = {"head": (3, 3, inputs, 2), "tail": (3, 3, 2, outputs)}
-    values = {f"{name}/kernel": np.zeros(shape) for name, shape in shapes.items()}
+    values: dict[str, np.ndarray] = {
+        f"{name}/kernel": np.zeros(shape) for name, shape in shapes.items()
+    }
     values |= {f"{name}/bias": np.zeros(shape[-1]) for name, shape in shapes.items()}
     save_weights(path, spec, values, {"recipe": "none"})
     return path

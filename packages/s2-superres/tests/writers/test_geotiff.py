@@ -310,13 +310,12 @@ def test_window_that_does_not_fit(
 SCRIPT = """
 import signal, sys, time
 import numpy as np
-from s2_superres.cli import app as cli
+from s2_superres.interrupts import obey
 from s2_superres.writers.geotiff import COG
 from s2_superres.writers.spec import Layer, RasterSpec, written
 from s2_superres.raster.grid import Area, Grid
 
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, cli._stop)
+obey([signal.SIGINT, signal.SIGTERM])
 spec = RasterSpec(
     Grid("EPSG:32633", 0.0, 0.0, 3000, 3000), [Layer("a")] * 8, options={options}
 )

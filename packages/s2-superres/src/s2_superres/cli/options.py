@@ -115,6 +115,16 @@ ThreadsOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option(metavar="auto|cpu|gpu[:N]", help="Where the network runs.")
 ]
+MasksOption = Annotated[
+    str | None,
+    typer.Option(
+        "--with",
+        metavar="scl,cloud",
+        help="Add what the product says of its pixels: SCL, the scene classification of L2A, or "
+        "CLOUD (1 clear, 2 cloud, cloud shadow or cirrus).",
+        show_default=False,
+    ),
+]
 HarmonisedOption = Annotated[
     bool,
     typer.Option(

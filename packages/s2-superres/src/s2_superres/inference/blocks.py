@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from s2_superres.bands import BY_RESOLUTION, INPUTS, Band
 from s2_superres.networks.engine import Prediction
 from s2_superres.networks.sharpener import Sharpener
+from s2_superres.products.masks import Mask
 from s2_superres.raster import mosaic
 from s2_superres.raster.degradation import degrade
 from s2_superres.raster.filling import reach, read_mirrored
@@ -48,11 +49,14 @@ class Job:
     outer : tuple of int
         Rows and columns of the windows' outer parts.
     radiometry : Radiometry
+    masks : tuple of Mask
+        What the product itself says of pixels, to be read along.
     """
 
     sharpener: Sharpener
     outer: tuple[int, int]
     radiometry: Radiometry
+    masks: tuple[Mask, ...] = ()
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -80,12 +84,15 @@ class Block:
     valid : dict of int to ndarray
         Per network's resolution ``(bands, rows, cols)``, where at 10 m in the core
         its output has data: see `mosaic.valid_outputs`.
+    masks : dict of str to ndarray
+        Classes ``(rows, cols)`` of uint8 at 10 m in the core, 0 where there is no data.
     """
 
     window: Window
     scaled: dict[int, NDArray[np.float32]]
     measured: dict[int, NDArray[Any]]
     valid: dict[int, NDArray[np.bool_]]
+    masks: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,8 @@ class Result:
     errors : dict of int to ndarray
         Per network's resolution the error bars of the bands, see `mosaic.finish_errors`. Empty
         unless the job asks for them.
+    masks : dict of str to ndarray
+        As in `Block`.
     """
 
     core: Area
@@ -115,6 +124,7 @@ class Result:
     pixels: int
     residuals: dict[int, NDArray[np.float64]]
     errors: dict[int, NDArray[Any]] = field(default_factory=dict)
+    masks: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 def load(source: Source, window: Window, job: Job) -> Block:
@@ -132,7 +142,9 @@ def load(source: Source, window: Window, job: Job) -> Block:
     if any(mask.any() for mask in valid.values()):
         for resolution, dn in filled.items():
             scaled[resolution] = job.radiometry.to_scaled(dn, resolution)
-    return Block(window, scaled, measured, valid)
+    seen = job.radiometry.valid(measured[10]).any(axis=0)
+    masks = {mask.name: mask.read(source, window.core) * seen for mask in job.masks}
+    return Block(window, scaled, measured, valid, masks)
 
 
 def _read(
@@ -202,7 +214,7 @@ def finish(block: Block, predictions: Predictions, job: Job, residuals: bool = F
         if residuals:
             sums[resolution] = _residuals(block, prediction, resolution, area)
     pixels = int(np.logical_and.reduce([v.all(axis=0) for v in block.valid.values()]).sum())
-    return Result(core, bands, pixels, sums, errors)
+    return Result(core, bands, pixels, sums, errors, block.masks)
 
 
 def _residuals(

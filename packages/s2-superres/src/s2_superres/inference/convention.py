@@ -99,3 +99,7 @@ class Convention:
             dn.astype(np.float64) + offset, self.dtype, (self.dn_nodata, self.dn_saturated)
         )
         return np.where(special, dn, harmonised)
+
+    def convert_classes(self, classes: NDArray[np.uint8]) -> NDArray[Any]:
+        """Turn classes, of which 0 is no data, into the output's numbers."""
+        return np.where(classes == 0, self.nodata, classes).astype(self.dtype)

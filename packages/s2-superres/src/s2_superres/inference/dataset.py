@@ -45,9 +45,9 @@ def open_dataset(source: Any, *, chunks: Chunks = None, **options: Any) -> xr.Da
         least that can be computed.
     **options
         The fields of `s2_superres.inference.Options` that say what to make of the product and
-        how: ``bands``, ``include_10m``, ``with_error``, ``values``, ``bbox``, ``bounds``, ``aoi``,
-        ``granule``, ``offset``, ``network``, ``weights``, ``consistent``, ``precision``, ``tile``,
-        ``threads``, ``device``.
+        how: ``bands``, ``include_10m``, ``with_error``, ``values``, ``masks``, ``bbox``,
+        ``bounds``, ``aoi``, ``granule``, ``offset``, ``network``, ``weights``, ``consistent``,
+        ``precision``, ``tile``, ``threads``, ``device``.
 
     Returns
     -------
@@ -105,6 +105,19 @@ class _Opened:
         with reading:
             return open_source(self.product, self.bands).read(bands, area)
 
+    @property
+    def classification(self) -> str:
+        with reading:
+            return open_source(self.product, self.bands).classification
+
+    def scene_classification(self, area: Area) -> NDArray[np.uint8]:
+        with reading:
+            return open_source(self.product, self.bands).scene_classification(area)
+
+    def cloud_mask(self, area: Area, resolution: int) -> NDArray[np.bool_]:
+        with reading:
+            return open_source(self.product, self.bands).cloud_mask(area, resolution)
+
 
 @dataclass(frozen=True)
 class _Work:
@@ -152,6 +165,11 @@ def _lazy(work: _Work, windows: Plan, dtype: Any, chunks: Chunks) -> Any:
 
 def _attributes(run: Prepared, planes: Planes, plane: Plane) -> dict[str, Any]:
     layer, band = plane.layer, plane.band
+    if band is None:
+        return {"long_name": layer.name, "flag_values": list(layer.classes),
+                "flag_meanings": " ".join(name.replace(",", "").replace(" ", "_")
+                                          for name in layer.classes.values()),
+                "_FillValue": planes.convention.nodata}  # fmt: skip
     what = f"half width of the interval that holds {band.name} in 90 %"
     return {
         "long_name": what if plane.error else band.name,

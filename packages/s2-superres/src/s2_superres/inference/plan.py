@@ -26,6 +26,7 @@ from s2_superres.networks.choice import WeightsFiles, choose_networks
 from s2_superres.networks.compute import Compute
 from s2_superres.networks.sharpener import sharpener
 from s2_superres.products.area import find_area, find_polygons
+from s2_superres.products.masks import choose_masks, require_masks
 from s2_superres.products.openers import Source, open_product
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import UNIT, Area, Bounds, Grid
@@ -49,6 +50,9 @@ class Options:
     values : {"dn", "harmonised", "reflectance"}
         What the output's numbers are: digital numbers as in the product, digital numbers with
         the offset of baseline 04.00 removed, or reflectance in float32.
+    masks : sequence of str or str, optional
+        What the product says of its pixels, to be put beside the bands: ``"scl"``, the scene
+        classification of L2A, and ``"cloud"``; also as ``"scl,cloud"``.
     bbox, bounds : tuple of float, optional
         Left, bottom, right, top in degrees, or in the product's CRS.
     aoi : path, optional
@@ -84,6 +88,7 @@ class Options:
     include_10m: bool = False
     with_error: bool = False
     values: str = Values.DN
+    masks: Sequence[str] | str | None = None
     bbox: Bounds | None = None
     bounds: Bounds | None = None
     aoi: str | Path | None = None
@@ -107,6 +112,7 @@ class Options:
         if self.values not in set(Values):
             raise InputError(f"values {self.values!r}: choose {' or '.join(Values)}")
         self.compute()
+        choose_masks(self.masks)
         if self.mask_outside and self.aoi is None:
             raise InputError("mask_outside: give polygons with --aoi")
         for name in ("bbox", "bounds"):
@@ -166,7 +172,8 @@ class Prepared:
     @property
     def names(self) -> list[str]:
         """What is in the output, in order."""
-        return [b.name for b in self.bands] + [error_name(b) for b in self.with_errors]
+        named = [b.name for b in self.bands] + [error_name(b) for b in self.with_errors]
+        return named + [mask.name.upper() for mask in self.job.masks]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what will be done as plain values that JSON can hold."""
@@ -220,6 +227,8 @@ def prepare(product: Product | Source, options: Options | None = None) -> Prepar
         raise InputError("nothing to sharpen: --bands names only 10 m bands; add one of 20 or 60 m")
     product.require_level()
     product.require(band for r in INPUTS[max(resolutions)] for band in BY_RESOLUTION[r])
+    masks = choose_masks(options.masks)
+    require_masks(product, masks)
     area = find_area(product.grid, bbox=options.bbox, bounds=options.bounds, aoi=options.aoi)
     networks = choose_networks(
         resolutions,
@@ -231,7 +240,7 @@ def prepare(product: Product | Source, options: Options | None = None) -> Prepar
     made = sharpener(networks, options.compute().ready(), options.with_error)
     unit = UNIT if area.is_aligned() else blocks.unit_of(made.inputs)
     windows = plan(area, made.tile, made.halo, unit)
-    job = blocks.Job(made, windows.outer_shape, product.radiometry())
+    job = blocks.Job(made, windows.outer_shape, product.radiometry(), masks)
     inside: tuple[dict[str, Any], ...] = ()
     if options.mask_outside and options.aoi is not None:
         inside = find_polygons(product.grid, options.aoi)

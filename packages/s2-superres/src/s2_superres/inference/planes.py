@@ -24,20 +24,26 @@ class Plane:
     ----------
     layer : Layer
         Its description.
-    band : Band
+    band : Band or None
+        None of a mask.
     offset : float
         What is to be added to the product's digital numbers of it.
     error : bool
         Whether it is the band's error bar.
+    mask : str
+        Name of the mask that it is.
     """
 
     layer: Layer
-    band: Band
+    band: Band | None
     offset: float = 0.0
     error: bool = False
+    mask: str = ""
 
     def of(self, result: blocks.Result) -> NDArray[Any]:
-        """Return it from a window's result, in the product's digital numbers."""
+        """Return it from a window's result, in the product's digital numbers or as classes."""
+        if self.band is None:
+            return result.masks[self.mask]
         per_resolution = result.errors if self.error else result.bands
         index = BY_RESOLUTION[self.band.resolution].index(self.band)
         plane: NDArray[Any] = per_resolution[self.band.resolution][index]
@@ -67,8 +73,12 @@ class Planes:
 
     def stack(self, result: blocks.Result) -> NDArray[Any]:
         """Return a window's bands in the output's order and numbers, ``(bands, rows, cols)``."""
-        convert = self.convention.convert
-        return np.stack([convert(plane.of(result), plane.offset) for plane in self.planes])
+        return np.stack([self._converted(plane, plane.of(result)) for plane in self.planes])
+
+    def _converted(self, plane: Plane, values: NDArray[Any]) -> NDArray[Any]:
+        if plane.band is None:
+            return self.convention.convert_classes(values)
+        return self.convention.convert(values, plane.offset)
 
 
 def _planes(run: Prepared, convention: Convention) -> Iterator[Plane]:
@@ -79,3 +89,5 @@ def _planes(run: Prepared, convention: Convention) -> Iterator[Plane]:
         yield Plane(layer, band, offset)
     for band in run.with_errors:
         yield Plane(Layer(error_name(band), None, *convention.scaling(0.0)), band, error=True)
+    for mask in run.job.masks:
+        yield Plane(Layer(mask.name.upper(), classes=mask.classes), None, mask=mask.name)

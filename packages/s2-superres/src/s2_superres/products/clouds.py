@@ -18,6 +18,7 @@ from s2_superres.products.containers import Container
 from s2_superres.products.layout import locate
 from s2_superres.products.product import Product
 from s2_superres.products.remote import network_options
+from s2_superres.raster.grid import Area
 
 #: Classes of the scene classification: shadow, cloud of medium and high probability, cirrus.
 SCL_CLOUDS = (3, 8, 9, 10)
@@ -78,8 +79,70 @@ def find_mask(product: Product) -> tuple[Container, str]:
                 return container, name
     raise ProductError(
         f"{product.path}: has no cloud mask (SCL, MSK_CLASSI or MSK_CLOUDS); "
-        "leave --skip-clouds out, or download the complete product"
+        "leave --skip-clouds or --with cloud out, or download the complete product"
     )
+
+
+def find_classification(product: Product) -> str:
+    """Return the path of a ``.SAFE`` product's scene classification, empty if there is none."""
+    container, _ = locate(Path(product.path))
+    for name in sorted(container.names):
+        if name.startswith(f"{product.granule}/") and _SCL.search(name):
+            return container.gdal_path(name)
+    return ""
+
+
+def read_classes(path: str, size: tuple[int, int], area: Area) -> NDArray[Any]:
+    """Return the classes of an area in 10 m pixels, each 10 m pixel with that of its own.
+
+    Parameters
+    ----------
+    path : str
+        A raster of classes.
+    size : tuple of int
+        The product's rows and columns of 10 m.
+    area : Area
+
+    Raises
+    ------
+    ProductError
+        If it cannot be read, or does not fit the product.
+    """
+    import rasterio
+    from rasterio.errors import RasterioError
+    from rasterio.windows import Window
+
+    try:
+        with rasterio.Env(**network_options(path)), rasterio.open(path) as dataset:
+            ratio = whole_ratio(dataset.shape, size, path)
+            around = area.outward(ratio)
+            values: NDArray[Any] = dataset.read(
+                1, window=Window(around.col, around.row, around.cols, around.rows)
+            )
+    except RasterioError as error:
+        raise ProductError(
+            f"{path}: the scene classification cannot be read ({error.__cause__ or error}); "
+            "download the product again"
+        ) from None
+    return nearest(values, around, ratio, area)
+
+
+def whole_ratio(shape: tuple[int, int], size: tuple[int, int], where: str) -> int:
+    """Return how many 10 m pixels there are along the side of a pixel of classes."""
+    ratio = size[0] // shape[0]
+    if (shape[0] * ratio, shape[1] * ratio) != size:
+        raise ProductError(
+            f"{where}: the scene classification has {shape[0]} x {shape[1]} pixels, which do not "
+            "fit the product's grid; download the product again"
+        )
+    return ratio
+
+
+def nearest(values: NDArray[Any], around: Area, ratio: int, area: Area) -> NDArray[Any]:
+    """Cut an area in 10 m pixels out of coarser ones, which lie at ``around``."""
+    row, col = area.row - around.row * ratio, area.col - around.col * ratio
+    fine = values.repeat(ratio, axis=0).repeat(ratio, axis=1)
+    return fine[row : row + area.rows, col : col + area.cols]
 
 
 def _read(path: str) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +17,7 @@ from s2_superres.bands import BANDS, Band
 from s2_superres.errors import AreaError, ProductError
 from s2_superres.files.gdal import check_jpeg2000, complaints
 from s2_superres.products.remote import network_options
-from s2_superres.raster.grid import PIXEL, Area, Grid
+from s2_superres.raster.grid import PIXEL, Area
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,8 +142,8 @@ class Reader:
             If it does not.
         """
         raise ProductError(
-            f"{self.product.path}: has no cloud mask; leave --skip-clouds out, or take the "
-            "product as .SAFE"
+            f"{self.product.path}: has no cloud mask; leave --skip-clouds or --with cloud out, "
+            "or take the product as .SAFE"
         )
 
     def cloud_mask(self, area: Area, resolution: int) -> NDArray[np.bool_]:
@@ -162,6 +162,32 @@ class Reader:
             If it says nothing of clouds, or that cannot be read.
         """
         self.require_clouds()
+        raise NotImplementedError
+
+    @property
+    def classification(self) -> str:
+        """What holds the scene classification, in the reader's terms; empty if nothing does."""
+        return ""
+
+    def require_classification(self) -> None:
+        """Check that there is a scene classification, or raise a `ProductError`."""
+        if not self.classification:
+            cure = (
+                "level 1C never does, take its L2A product, or --with cloud"
+                if self.product.level == "L1C"
+                else "leave --with scl out, or download the complete product"
+            )
+            raise ProductError(f"{self.product.path}: has no scene classification; {cure}")
+
+    def scene_classification(self, area: Area) -> NDArray[np.uint8]:
+        """Return Sen2Cor's classes of an area in 10 m pixels, by nearest.
+
+        Raises
+        ------
+        ProductError
+            If there are none, or they cannot be read.
+        """
+        self.require_classification()
         raise NotImplementedError
 
 
@@ -209,41 +235,17 @@ class RasterReader(Reader):
         mask = classified_clouds(self.product, resolution)
         return mask[area.row : area.row_stop, area.col : area.col_stop]
 
+    @property
+    def classification(self) -> str:
+        """See `Reader`."""
+        return self.product.clouds
 
-def raster_grid(files: Mapping[str, str], label: str) -> Grid:
-    """Return the grid of a band at 10 m, where no metadata tell it.
+    def scene_classification(self, area: Area) -> NDArray[np.uint8]:
+        """See `Reader`."""
+        from s2_superres.products.clouds import read_classes
 
-    Raises
-    ------
-    ProductError
-        If there is no such band, or it does not tell either.
-    """
-    import rasterio
-    from rasterio.errors import RasterioError
-
-    finest = [band for band in BANDS if band.resolution == PIXEL and band.name in files]
-    if not finest:
-        raise ProductError(
-            f"{label}: nothing tells its grid, neither metadata nor a band at 10 m; download the "
-            "complete product"
-        )
-    path = files[finest[0].name]
-    try:
-        with rasterio.Env(**network_options(path)), rasterio.open(path) as dataset:
-            if dataset.crs is None:
-                raise ProductError(
-                    f"{path}: has no CRS, and there are no metadata to tell it; download the "
-                    "complete product"
-                )
-            return Grid(
-                dataset.crs.to_string(),
-                dataset.transform.c,
-                dataset.transform.f,
-                dataset.height,
-                dataset.width,
-            )
-    except RasterioError as error:
-        raise unreadable(path, str(error.__cause__ or error)) from None
+        self.require_classification()
+        return read_classes(self.classification, self.size, area)
 
 
 def unreadable(path: str, text: str) -> ProductError:

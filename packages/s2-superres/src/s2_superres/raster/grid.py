@@ -85,6 +85,11 @@ class Area:
         cols = min(self.col_stop, other.col_stop) - col
         return Area(row, col, rows, cols) if rows > 0 and cols > 0 else None
 
+    def outward(self, ratio: int) -> Area:
+        """Return the pixels, `ratio` times as long and wide, that hold any of it."""
+        row, col = self.row // ratio, self.col // ratio
+        return Area(row, col, -(-self.row_stop // ratio) - row, -(-self.col_stop // ratio) - col)
+
     def at(self, resolution: int) -> Area:
         """Return the same ground in pixels of ``resolution`` metres.
 

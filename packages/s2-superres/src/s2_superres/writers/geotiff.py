@@ -55,6 +55,14 @@ class GeoTiff:
         check_output(path, TIFF, overwrite=overwrite, nbytes=nbytes)
 
     def open(self, path: Path, spec: RasterSpec) -> Writer:
+        if spec.has_classes and self.makes_overviews(spec):
+            told = self.creation_options(spec)
+            none = told.get("OVERVIEWS", "").upper() == "NONE"
+            if not none and told["OVERVIEW_RESAMPLING"].upper() not in ("NEAREST", "MODE"):
+                raise OutputError(
+                    f"{path}: classes have no mean, and GDAL resamples all bands alike; leave the "
+                    "creation options on overviews out, or give OVERVIEW_RESAMPLING=NEAREST"
+                )
         return GeoTiffWriter(path, spec, self)
 
     def read(self, path: Path, area: Area, names: Sequence[str]) -> NDArray[Any]:

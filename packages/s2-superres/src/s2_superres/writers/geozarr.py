@@ -203,6 +203,12 @@ def band_attributes(spec: RasterSpec, layer: Layer) -> dict[str, Any]:
         said["wavelength"] = layer.wavelength
     if (layer.scale, layer.offset) != (1.0, 0.0):
         said |= {"scale_factor": layer.scale, "add_offset": layer.offset}
+    if layer.classes:
+        # The names of CF, whose words are joined by underscores.
+        said["flag_values"] = list(layer.classes)
+        said["flag_meanings"] = " ".join(
+            re.sub(r"\W+", "_", name) for name in layer.classes.values()
+        )
     if spec.nodata is not None:
         said["_FillValue"] = _fill(spec.nodata, np.dtype(spec.dtype))
     return said

@@ -32,12 +32,15 @@ class Layer:
         Central wavelength in nanometres.
     scale, offset : float
         Physical value = stored value x scale + offset.
+    classes : mapping of int to str
+        What the numbers mean, where they are classes: no mean is made of those.
     """
 
     name: str
     wavelength: float | None = None
     scale: float = 1.0
     offset: float = 0.0
+    classes: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,29 @@ class RasterSpec:
         import numpy as np
 
         return self.grid.rows * self.grid.cols * len(self.layers) * np.dtype(self.dtype).itemsize
+
+    def halve(self, values: NDArray[Any], layers: Sequence[Layer] | None = None) -> NDArray[Any]:
+        """Return ``(bands, rows, cols)`` at half the resolution.
+
+        Parameters
+        ----------
+        values : ndarray
+            From an even row and column on.
+        layers : sequence of Layer, optional
+            What its bands are; all of the output's by default.
+        """
+        from s2_superres.raster.overviews import halve, thin
+
+        half = halve(values, self.nodata, self.saturated)
+        of_classes = [bool(layer.classes) for layer in layers or self.layers]
+        if any(of_classes):
+            half[of_classes] = thin(values[of_classes])
+        return half
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether any band holds classes."""
+        return any(layer.classes for layer in self.layers)
 
     def check_window(self, path: Path, area: Area, values: NDArray[Any]) -> None:
         """Check that a window fits the output.

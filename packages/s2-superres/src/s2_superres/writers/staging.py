@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from s2_superres.errors import InputError
 from s2_superres.raster.grid import PIXEL, Area, Grid
-from s2_superres.raster.overviews import halve
 from s2_superres.writers.spec import RasterSpec
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class StagedRaster:
                 raise InputError(
                     f"{area} cuts through pixels of the first overview; give even rows and columns"
                 )
-        half = halve(values, self.spec.nodata, self.spec.saturated)
+        half = self.spec.halve(values)
         if self.spec.saturated is not None and not self._saturated:
             self._saturated = bool((half == self.spec.saturated).any())
         _put(self._half, Area(area.row // 2, area.col // 2, *half.shape[1:]), half)
@@ -76,7 +75,7 @@ class StagedRaster:
         if self._levels < 2:
             return
         first = _below(self.path)
-        if self._saturated:
+        if self._saturated or self.spec.has_classes:
             self._finish_by_hand(first)
             return
         with rasterio.open(first, "r+") as dataset:
@@ -84,7 +83,7 @@ class StagedRaster:
             dataset.build_overviews(factors, Resampling.average)
 
     def _finish_by_hand(self, finer: Path) -> None:
-        """Make coarser overviews band by band: GDAL would take saturated pixels for bright."""
+        """Make coarser overviews band by band: GDAL would make means of what has none."""
         import rasterio
 
         grid = _halved(self.grid)
@@ -92,7 +91,8 @@ class StagedRaster:
             coarser, grid = _below(finer), _halved(grid)
             with rasterio.open(finer) as source, _create(coarser, self.spec, grid) as target:
                 for band in source.indexes:
-                    values = halve(source.read([band]), self.spec.nodata, self.spec.saturated)
+                    layer = self.spec.layers[band - 1]
+                    values = self.spec.halve(source.read([band]), [layer])
                     target.write(values[0], band)
             finer = coarser
 
@@ -163,3 +163,6 @@ def _describe(dataset: Any, spec: RasterSpec) -> None:
             dataset.update_tags(number, wavelength=f"{layer.wavelength:g}", wavelength_units="nm")
             micrometres = f"{layer.wavelength / 1000:.4f}"
             dataset.update_tags(number, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=micrometres)
+        if layer.classes:
+            meanings = "; ".join(f"{value}: {name}" for value, name in layer.classes.items())
+            dataset.update_tags(number, CLASSES=meanings)

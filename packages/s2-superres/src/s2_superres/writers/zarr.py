@@ -26,7 +26,6 @@ from s2_superres.files.paths import check_output
 from s2_superres.files.scratch import ScratchFolder
 from s2_superres.files.writing import explained
 from s2_superres.raster.grid import Area
-from s2_superres.raster.overviews import halve
 from s2_superres.writers.geozarr import create_store, told
 from s2_superres.writers.spec import Format, RasterSpec, Writer
 from s2_superres.writers.zarr_layout import Options, files, levels
@@ -243,8 +242,7 @@ class ZarrWriter:
             for level, where in self._places(area)
         ]
         return _crc(full) == crc32 and all(
-            np.array_equal(half, halve(full, self.spec.nodata, self.spec.saturated), True)
-            for half in rest
+            np.array_equal(half, self.spec.halve(full), True) for half in rest
         )
 
     def _places(self, area: Area) -> list[tuple[int, Area]]:
@@ -267,7 +265,7 @@ class ZarrWriter:
         places = self._places(area)
         pixels = [values]
         if len(places) > 1:
-            pixels.append(halve(values, self.spec.nodata, self.spec.saturated))
+            pixels.append(self.spec.halve(values))
         return [(*place, part) for place, part in zip(places, pixels, strict=True)]
 
     def _finish(self) -> None:
@@ -276,7 +274,7 @@ class ZarrWriter:
             if len(self.levels) > 2:
                 values = self._arrays[1][layer.name][:][None]
                 for arrays in self._arrays[2:]:
-                    values = halve(values, self.spec.nodata, self.spec.saturated)
+                    values = self.spec.halve(values, [layer])
                     arrays[layer.name][:] = values[0]
 
     def _rename(self) -> None:

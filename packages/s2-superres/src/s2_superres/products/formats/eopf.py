@@ -308,6 +308,21 @@ class EopfReader(Reader):
         mask = resample(clouds, shape, f"{self.product.path}/{self.product.clouds}")
         return mask[area.row : area.row_stop, area.col : area.col_stop]
 
+    @property
+    def classification(self) -> str:
+        """See `Reader`."""
+        return self.product.clouds if self.product.clouds == _SCL else ""
+
+    def scene_classification(self, area: Area) -> NDArray[np.uint8]:
+        """See `Reader`."""
+        from s2_superres.products.clouds import nearest, whole_ratio
+
+        self.require_classification()
+        array = self._array(self.classification)
+        ratio = whole_ratio(array.shape, self.size, f"{self.product.path}/{self.classification}")
+        around = area.outward(ratio)
+        return nearest(self._read(array, around), around, ratio, area)
+
 
 OPENER = Opener(
     name="eopf",

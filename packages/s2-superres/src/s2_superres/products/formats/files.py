@@ -15,8 +15,9 @@ from s2_superres.bands import BANDS, central_wavelengths, find_band
 from s2_superres.errors import ProductError
 from s2_superres.products.offsets import Claim, decide
 from s2_superres.products.openers import Opener, Request
+from s2_superres.products.placing import raster_grid
 from s2_superres.products.product import Product
-from s2_superres.products.reading import RasterReader, raster_grid
+from s2_superres.products.reading import RasterReader
 from s2_superres.products.remote import gdal_path, peek_json, resolve
 
 _EXAMPLE = '{"level": "L2A", "offset": -1000, "B02": "B02.tif", "B05": "B05.tif", ...}'

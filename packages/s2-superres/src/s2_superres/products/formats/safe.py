@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,9 @@ from s2_superres.products.containers import Container
 from s2_superres.products.granules import Granule
 from s2_superres.products.metadata import Document
 from s2_superres.products.openers import Opener, Request
+from s2_superres.products.placing import raster_grid
 from s2_superres.products.product import Product
-from s2_superres.products.reading import RasterReader, raster_grid
+from s2_superres.products.reading import RasterReader
 from s2_superres.raster.grid import UNIT, Area, Grid
 
 if TYPE_CHECKING:
@@ -43,13 +45,20 @@ def _open_all(source: Any, request: Request) -> list[Product]:
 
 
 class SafeReader(RasterReader):
-    """Reads the images of a ``.SAFE`` product, and the mask of clouds that lies beside them."""
+    """Reads the images of a ``.SAFE`` product, and the masks that lie beside them."""
+
+    def __init__(self, product: Product, bands: Iterable[Band]) -> None:
+        super().__init__(product, bands)
+        self._clouds: dict[int, NDArray[np.bool_]] = {}
 
     def cloud_mask(self, area: Area, resolution: int) -> NDArray[np.bool_]:
         """See `Reader`."""
         from s2_superres.products import clouds
 
-        mask = clouds.cloud_mask(self.product, resolution)
+        # Of one run, whose windows ask for parts of it many times.
+        if resolution not in self._clouds:
+            self._clouds[resolution] = clouds.cloud_mask(self.product, resolution)
+        mask = self._clouds[resolution]
         return mask[area.row : area.row_stop, area.col : area.col_stop]
 
     def require_clouds(self) -> None:
@@ -57,6 +66,13 @@ class SafeReader(RasterReader):
         from s2_superres.products import clouds
 
         clouds.find_mask(self.product)
+
+    @cached_property
+    def classification(self) -> str:
+        """See `Reader`."""
+        from s2_superres.products import clouds
+
+        return clouds.find_classification(self.product)
 
 
 def _reader(product: Product, bands: Iterable[Band]) -> SafeReader:

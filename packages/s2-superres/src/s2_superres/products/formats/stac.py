@@ -20,8 +20,9 @@ from s2_superres.products.granules import IMAGE, tile_in
 from s2_superres.products.metadata import Document
 from s2_superres.products.offsets import DARK, Claim, decide
 from s2_superres.products.openers import Opener, Request
+from s2_superres.products.placing import raster_grid
 from s2_superres.products.product import Level, Product
-from s2_superres.products.reading import RasterReader, raster_grid
+from s2_superres.products.reading import RasterReader
 from s2_superres.products.remote import fetch, gdal_path, is_url, peek_json, read_json, resolve
 from s2_superres.raster.grid import PIXEL, Grid
 

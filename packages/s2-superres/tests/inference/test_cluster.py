@@ -125,14 +125,42 @@ def test_a_batch_that_is_given_up_is_removed_from_the_workers(
     client: Any, archive: Path, tmp_path: Path
 ) -> None:
     """At their next window, before the cluster is left."""
-    from s2_superres.inference.cluster import run_on_cluster
-
     seen = tmp_path / "seen"
-    work: Any = run_on_cluster(client, hold, iter([str(seen), str(tmp_path / "quick")]))
+    work = cluster.run_on_cluster(client, hold, iter([str(seen), str(tmp_path / "quick")]))
     assert next(work).result == "quick"
     assert seen.exists()
     work.close()
     assert not seen.exists()
+
+
+@pytest.mark.parametrize("way", ["windows", "products"])
+def test_a_scheduler_that_is_lost_is_one_line(way: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """In seconds; what Dask says of it is kept back."""
+    dask = pytest.importorskip("dask")
+    quick = dask.config.set({"distributed.comm.timeouts.connect": "1s"})
+    lose = lose_windows if way == "windows" else lose_products
+    with quick, pytest.raises(WorkerError, match=r"out of reach since .*is finished stays"):
+        lose(distributed.LocalCluster(n_workers=1, dashboard_address=":0", silence_logs=50))
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def lose_windows(lost: Any) -> None:
+    with connected(lost.scheduler_address) as client:
+        executor = window_executor(client)
+        futures = [executor.submit(time.sleep, 1) for _ in range(3)]
+        lost.close()
+        futures[-1].result(timeout=60)
+
+
+def lose_products(lost: Any) -> None:
+    with connected(lost.scheduler_address) as client:
+        for _ in cluster.run_on_cluster(client, nap, iter(range(9))):
+            lost.close()
+
+
+def nap(task: int, share: Any) -> int:
+    time.sleep(0.2)
+    return task
 
 
 def hold(path: str, share: Any) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 import platform
 import signal
+import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -66,17 +68,19 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Client]:
             raise InputError(f"--dask {address}: give a number of processes, local:4")
         with _local(int(number or 0)) as cluster, distributed.Client(cluster) as client:
             client.register_plugin(_undisturbed())
-            yield client
+            with _quiet(), explained(client):
+                yield client
         return
     there = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
     try:
-        client = distributed.Client(**there, timeout=patience)
+        with _quiet():
+            client = distributed.Client(**there, timeout=patience)
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WorkerError(
             f"{address}: no Dask scheduler answers ({reason}); check the address, and that it runs"
         ) from None
-    with client:
+    with client, _quiet(), explained(client):
         try:
             client.wait_for_workers(1, timeout=patience)
         except TimeoutError:
@@ -85,6 +89,44 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Client]:
             ) from None
         check_workers(client)
         yield client
+
+
+@contextmanager
+def explained(client: Client) -> Iterator[None]:
+    """Say in one line what became of a cluster that does not do its work.
+
+    Raises
+    ------
+    WorkerError
+    """
+    from distributed import KilledWorker
+
+    try:
+        yield
+    except KilledWorker:
+        raise WorkerError(
+            "every worker that was given one of the windows died, maybe for want of memory; take "
+            "a smaller --tile, or workers with more memory"
+        ) from None
+    except (CancelledError, OSError):
+        if client.status == "running" and not isinstance(sys.exception(), CancelledError):
+            raise
+        raise WorkerError(
+            "the Dask scheduler is out of reach since the work began; what is finished stays, so "
+            "start it again and run this again"
+        ) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to ourselves what Dask logs of that: an error says it in one line."""
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextmanager
@@ -178,7 +220,7 @@ def _room(client: Client) -> int:
 
 def run_on_cluster(
     client: Client, work: Callable[[Task, Share], Result], tasks: Iterator[Task]
-) -> Iterator[Event[Task, Result]]:
+) -> Generator[Event[Task, Result], None, None]:
     """Yield what comes of tasks as they end, see `s2_superres.inference.pool.run_in_processes`.
 
     At any time no more of them are on the cluster than it has threads. What a worker was at
@@ -201,27 +243,25 @@ def run_on_cluster(
             ended.add(future)
 
     try:
-        fill()
-        while pending:
-            future = next(ended)
-            task = pending.pop(future)
-            yield Event(task, _result(future))
-            del future
+        with explained(client):
             fill()
+            while pending:
+                future = next(ended)
+                task = pending.pop(future)
+                yield Event(task, _result(future))
+                del future
+                fill()
     finally:
         _give_up(client, stop, list(pending))
 
 
 def _result(future: Any) -> Any:
     from distributed import KilledWorker
-    from distributed.client import FutureCancelledError
 
     try:
         return future.result()
     except KilledWorker:
         return Died("it killed every worker that was given it")
-    except FutureCancelledError:
-        return Died("the cluster has lost it")
 
 
 def _give_up(client: Client, stop: str, futures: list[Any]) -> None:

@@ -19,7 +19,8 @@ from s2_superres.products.clouds import SCL_CLOUDS
 from s2_superres.products.openers import open_product, open_reader
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.testing.catalogues import write_item
-from s2_superres.testing.products import ProductSpec, landscape, write_product
+from s2_superres.testing.products import landscape, write_product
+from s2_superres.testing.spec import ProductSpec
 from s2_superres.writers.formats import formats
 from s2_superres.writers.spec import Layer, RasterSpec, written
 

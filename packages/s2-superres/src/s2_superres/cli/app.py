@@ -10,6 +10,7 @@ import typer
 
 from s2_superres import __version__
 from s2_superres.cli.calibrate import calibrate
+from s2_superres.cli.options import Command
 from s2_superres.cli.patches import patches
 from s2_superres.cli.predict import predict
 from s2_superres.cli.product import info, sample
@@ -26,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (info, sample, predict, patches, train, calibrate, validate):
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 
 def _version(asked: bool) -> None:

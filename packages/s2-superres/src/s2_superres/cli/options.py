@@ -6,10 +6,13 @@ or a format that is added there can be chosen here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from s2_superres.raster.grid import Bounds
@@ -45,6 +48,40 @@ def format_names() -> tuple[str, ...]:
     from s2_superres.writers.formats import formats
 
     return tuple(formats())
+
+
+class Command(TyperCommand):
+    """A command whose help names what is registered, as it is when the help is shown.
+
+    In an option's help, placeholder and default, ``{networks}``, ``{shipped}`` (those with weights
+    here), ``{tiles}`` and ``{formats}`` stand for it.
+    """
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Fill in the names, and write the help."""
+        for option in self.params:
+            for part in ("help", "metavar", "show_default"):
+                text = getattr(option, part, None)
+                if isinstance(text, str) and re.search("{[a-z]+}", text):
+                    setattr(option, part, re.sub("{([a-z]+)}", lambda m: _registered()[m[1]], text))
+        super().format_help(ctx, formatter)
+
+
+@cache
+def _registered() -> dict[str, str]:
+    from s2_superres.networks.family import families
+    from s2_superres.networks.weights import shipped_index
+
+    known = families()
+    shipped = {entry["family"] for entry in shipped_index().values()}
+    largest = max(family.tile for family in known)
+    smaller = [f"{f.tile} for {f.name}" for f in known if f.tile < largest]
+    return {
+        "networks": "|".join(family.name for family in known),
+        "shipped": "|".join(family.name for family in known if family.name in shipped),
+        "tiles": ", ".join([str(largest), *smaller]),
+        "formats": "|".join(format_names()),
+    }
 
 
 def four_numbers(text: str) -> Bounds:

@@ -55,7 +55,7 @@ SigmaOption = Annotated[
 TeacherOption = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="compact|dsen2|none|FILE",
+        metavar="{shipped}|none|FILE",
         help="Degrade nothing; take as truth what these weights make of the scene, in the mean "
         "if repeated.",
         show_default=False,

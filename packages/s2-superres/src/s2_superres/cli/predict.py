@@ -117,10 +117,9 @@ MaskOption = Annotated[
 NetworkOption = Annotated[
     str,
     typer.Option(
-        metavar="NAME",
+        metavar="default|{shipped}|none",
         parser=one_of(network_names),
-        help="Of the weights that ship: default, compact or dsen2; none for the "
-        "local regression without weights.",
+        help="Of the weights that ship; none for the local regression without weights.",
     ),
 ]
 WeightsOption = Annotated[
@@ -141,14 +140,14 @@ TileOption = Annotated[
     typer.Option(
         metavar="PIXELS",
         help="Side of a window; smaller takes less memory, larger is faster.",
-        show_default="720, 636 for dsen2, 512 for vdsen2",
+        show_default="{tiles}",
     ),
 ]
 FormatOption = Annotated[
     str | None,
     typer.Option(
         "--format",
-        metavar="cog|gtiff|zarr",
+        metavar="{formats}",
         parser=one_of(format_names),
         help="Cloud-optimised or tiled GeoTIFF, or Zarr.",
         show_default="by the output's ending, else cog",

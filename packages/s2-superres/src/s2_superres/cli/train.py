@@ -25,9 +25,7 @@ ConfigOption = Annotated[
         show_default=False,
     ),
 ]
-NetworkOption = Annotated[
-    str | None, typer.Option(metavar="compact|dsen2|vdsen2", show_default="compact")
-]
+NetworkOption = Annotated[str | None, typer.Option(metavar="{networks}", show_default="compact")]
 ResolutionOption = Annotated[int | None, typer.Option(metavar="20|60", show_default="20")]
 StepsOption = Annotated[int | None, typer.Option(metavar="N", show_default="20000")]
 EpochsOption = Annotated[

@@ -52,10 +52,10 @@ WeightsOption = Annotated[
 NetworkOption = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="NAME",
+        metavar="default|{shipped}|none",
         parser=one_of(network_names),
-        help="Of the weights that ship: default, compact or dsen2; none for the "
-        "local regression without weights; may be repeated.",
+        help="Of the weights that ship; none for the local regression without weights; may be "
+        "repeated.",
         show_default="default, unless --weights is given",
     ),
 ]

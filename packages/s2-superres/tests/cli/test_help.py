@@ -1,0 +1,41 @@
+"""The help names what is registered, also what another package brought."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from s2_superres.cli import options
+from s2_superres.cli.app import app
+from s2_superres.networks import family
+
+
+def shown(*words: str) -> str:
+    done = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert done.exit_code == 0
+    return " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("command", ["info", "sample", "predict", "patches", "train", "validate"])
+def test_no_placeholder_is_left(command: str) -> None:
+    assert not re.search("{[a-z]+}", shown(command))
+
+
+def test_a_network_that_is_added_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the window that suits it; among those with weights only if it has some."""
+    added = replace(family.find_family("dsen2"), name="mine", tile=240)
+    monkeypatch.setattr(family, "_registered", {"mine": added})
+    options._registered.cache_clear()
+    assert "compact|dsen2|vdsen2|mine" in options._registered()["networks"]
+    assert options._registered()["tiles"].endswith("240 for mine")
+    assert "mine" not in options._registered()["shipped"]
+    options._registered.cache_clear()
+
+
+def test_the_help_of_predict_and_train_says_what_there_is() -> None:
+    predict = shown("predict")
+    assert "default|compact|dsen2|none" in predict and "720, 636 for dsen2" in predict
+    assert "compact|dsen2|vdsen2" in shown("train")

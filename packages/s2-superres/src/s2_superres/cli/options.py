@@ -162,6 +162,10 @@ MasksOption = Annotated[
         show_default=False,
     ),
 ]
+StacOption = Annotated[
+    bool,
+    typer.Option("--stac", help="Write a STAC item beside the output, with the ending .json."),
+]
 HarmonisedOption = Annotated[
     bool,
     typer.Option(

@@ -21,6 +21,7 @@ from s2_superres.cli.options import (
     OffsetOption,
     OverwriteOption,
     ReflectanceOption,
+    StacOption,
     ThreadsOption,
     VerifyOption,
     choice,
@@ -207,6 +208,7 @@ def predict(
     file_format: FormatOption = None,
     co: CreationOption = None,
     quicklook: QuicklookOption = None,
+    stac: StacOption = False,
     overwrite: OverwriteOption = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -251,6 +253,7 @@ def predict(
         device=device,
         format=file_format,
         creation_options=parse_options(co or []),
+        stac=stac,
         overwrite=overwrite,
     )
     if dask is not None and jobs > 1:

@@ -67,6 +67,12 @@ def _starting(*signatures: bytes) -> Callable[[bytes], bool]:
 
 #: Classic and BigTIFF in either byte order.
 TIFF = Kind("a TIFF", (".tif", ".tiff"), _starting(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
+#: One that we have made: those of catalogues stay.
+ITEM = Kind(
+    "a STAC item that s2-superres has made", (".json", ".geojson"),
+    lambda head: b'"stac_version"' in head
+    and b'"processing:software": {\n      "s2-superres"' in head,
+)  # fmt: skip
 PNG = Kind("a PNG", (".png",), _starting(b"\x89PNG\r\n\x1a\n"))
 WEIGHTS = Kind("a weights file", (".npz",), _starting(b"PK"))
 SCORES = Kind("a validation's JSON", (".json",), lambda head: b'"s2-superres-validation/' in head)

@@ -15,6 +15,7 @@ from s2_superres.errors import BusyError, InputError, OutputError
 from s2_superres.files.paths import keep_out_of_products
 from s2_superres.inference.explained import explained
 from s2_superres.inference.finished import difference
+from s2_superres.inference.item import complete
 from s2_superres.inference.ledger import Ledger, Outcome
 from s2_superres.inference.plan import Options, Prepared, choose_bands, prepare
 from s2_superres.inference.pool import Died, Event, Share, run_in_processes
@@ -181,6 +182,7 @@ def _sharpen(task: Task, share: Share) -> Outcome:
 
     run = prepare(task.product, task.options)
     if is_there(run, task.output):
+        complete(run, task.output)
         return task.outcome(status="skipped", message=FINISHED)
     if task.verify:
         verify(run.product)
@@ -192,6 +194,7 @@ def _sharpen(task: Task, share: Share) -> Outcome:
     except OutputError:
         # Another run may have finished it since.
         if is_there(run, task.output):
+            complete(run, task.output)
             return task.outcome(status="skipped", message=FINISHED)
         raise
     return task.outcome(valid_share=round(summary.valid_share, 6))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from s2_superres import __version__
 from s2_superres.errors import OutputError
-from s2_superres.files.kinds import PNG
+from s2_superres.files.kinds import ITEM, PNG
 from s2_superres.files.paths import check_output, is_product_folder, protect_inputs
 from s2_superres.inference import blocks
 from s2_superres.inference.convention import Convention
@@ -34,7 +34,8 @@ def check_paths(run: Prepared, output: Path, quicklook: Path | None = None) -> N
     OutputError
         If one cannot, or is.
     """
-    outputs = [output] if quicklook is None else [output, quicklook]
+    others = (quicklook, item_path(run, output))
+    outputs = [output, *(path for path in others if path is not None)]
     if output.suffix.lower() in (".zip", ".xml") or is_product_folder(output):
         raise OutputError(
             f"{output}: has the name of a product, and an output is of one product; "
@@ -45,6 +46,34 @@ def check_paths(run: Prepared, output: Path, quicklook: Path | None = None) -> N
     format_of(run, output).check(output, overwrite=run.options.overwrite, nbytes=nbytes)
     if quicklook is not None:
         check_output(quicklook, PNG, overwrite=run.options.overwrite)
+    check_item(run, output)
+
+
+def item_path(run: Prepared, output: Path) -> Path | None:
+    """Return where the item of an output goes; None if none is asked for."""
+    asked = run.options.stac
+    if isinstance(asked, bool):
+        return output.with_suffix(".json") if asked else None
+    return Path(asked)
+
+
+def check_item(run: Prepared, output: Path) -> None:
+    """Check that the item of a run, if one is asked for, can be written.
+
+    Raises
+    ------
+    OutputError
+        If it cannot, or would replace anything but such an item.
+    """
+    path = item_path(run, output)
+    if path is None:
+        return
+    check_output(path, ITEM, overwrite=run.options.overwrite)
+    if run.product.acquired is None:
+        raise OutputError(
+            f"{path}: nothing tells when {run.product.name} was acquired, which a STAC item must; "
+            "leave --stac out, or give the product with its metadata"
+        )
 
 
 def rehearse(run: Prepared, output: Path) -> None:

@@ -81,6 +81,8 @@ class Options:
         cloud-optimised GeoTIFF.
     creation_options : mapping of str to str
         The format's, such as ``{"COMPRESS": "ZSTD"}``.
+    stac : bool or path
+        Write a STAC item of the output too: beside it with the ending ``.json``, or there.
     overwrite : bool
     """
 
@@ -104,6 +106,7 @@ class Options:
     device: str = "auto"
     format: str | None = None
     creation_options: Mapping[str, str] = field(default_factory=dict)
+    stac: bool | str | Path = False
     overwrite: bool = False
 
     def __post_init__(self) -> None:

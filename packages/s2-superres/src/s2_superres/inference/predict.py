@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from s2_superres.inference import blocks
+from s2_superres.inference.item import write_item
 from s2_superres.inference.outputs import check_paths, open_output, place, stack
 from s2_superres.inference.plan import Options, Prepared, prepare
 from s2_superres.inference.results import Progress, Summary, Tally, note_of
@@ -80,6 +81,7 @@ def predict(
             _run_here(run, todo, store)
         else:
             run_on(executor, run, todo, store)
+    write_item(run, output)
     return tally.summary(output, time.perf_counter() - start)
 
 

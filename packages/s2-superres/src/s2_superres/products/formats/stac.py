@@ -100,6 +100,11 @@ def _check(item: _Item) -> _Item:
         )
     if kind != "Feature" or not item.assets:
         raise ProductError(f"{item.label}: is a STAC {kind}; give an item, which has assets")
+    if "s2-superres" in (item.properties.get("processing:software") or {}):
+        raise ProductError(
+            f"{item.label}: is of an output of s2-superres, whose bands are sharpened; give the "
+            "product that it was made of"
+        )
     platform = str(item.properties.get("platform") or "")
     mission = platform or str(item.properties.get("constellation") or "")
     if mission and not re.match(r"sentinel[-_ ]?2", mission, re.IGNORECASE):

@@ -188,6 +188,9 @@ def test_another_version_on_a_worker_is_refused_by_name(
         monkeypatch.setattr(cluster, "_version", lambda n, own=own: own.get(n) or real(n))
         with pytest.raises(WorkerError, match=rf"tcp://.* has .* {package} and this machine 99\.1"):
             check_workers(client)
+    # One that came later is refused by itself.
+    with pytest.raises(WorkerError, match=r"tcp://.* s2-superres and this machine 99\.1"):
+        client.submit(cluster._on_worker, nap, 1, "flag", "99.1.0").result()
 
 
 def refused(error: type[Exception], says: str, address: str) -> None:

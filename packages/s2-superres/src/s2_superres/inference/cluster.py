@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from s2_superres import __version__
 from s2_superres.errors import InputError, InstallationError, WorkerError
 from s2_superres.inference.pool import Died, Event, Share
 from s2_superres.products.openers import Source
@@ -188,10 +189,13 @@ def check_workers(client: Client) -> None:
         for worker, version in found.items():
             theirs = "no" if isinstance(version, Exception) else str(version)
             if own is not None and theirs.split(".")[:parts] != own.split(".")[:parts]:
-                raise WorkerError(
-                    f"the worker {worker} has {theirs} {name} and this machine {own}; install "
-                    "the same on all"
-                )
+                raise _other(worker, theirs, name, own)
+
+
+def _other(worker: str, theirs: str, name: str, own: str) -> WorkerError:
+    return WorkerError(
+        f"the worker {worker} has {theirs} {name} and this machine {own}; install the same on all"
+    )
 
 
 def _version(name: str) -> str | None:
@@ -238,7 +242,7 @@ def run_on_cluster(
                 task = next(tasks)
             except StopIteration:
                 return
-            future = client.submit(_on_worker, work, task, stop, pure=False)
+            future = client.submit(_on_worker, work, task, stop, __version__, pure=False)
             pending[future] = task
             ended.add(future)
 
@@ -280,9 +284,12 @@ class _GivenUp(BaseException):
     """Ends what a worker is at."""
 
 
-def _on_worker(work: Callable[[Any, Share], Any], task: Any, stop: str) -> Any:
+def _on_worker(work: Callable[[Any, Share], Any], task: Any, stop: str, version: str) -> Any:
     from distributed import Event as Flag
+    from distributed import get_worker
 
+    if version != __version__:  # It came after the others were looked at.
+        raise _other(get_worker().address, __version__, "s2-superres", version)
     flag = Flag(stop)
     looked = 0.0
 

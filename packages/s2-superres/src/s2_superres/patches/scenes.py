@@ -64,10 +64,8 @@ class ProductScene:
         assert self._reader is not None
         area = Area(row, 0, rows, self.product.grid.cols * 10 // resolution)
         dn = self._reader.read(BY_RESOLUTION[resolution], area)
-        radiometry = self.product.radiometry()
-        values = radiometry.reflectance(dn, resolution)
-        ok = radiometry.valid(dn) & ~radiometry.is_saturated(dn) & (values <= BRIGHTEST)
-        valid = np.asarray(ok.all(axis=0))
+        values = self.product.radiometry().known(dn, resolution)
+        valid = np.asarray((values <= BRIGHTEST).all(axis=0))
         measured = self._reader.measured(area, resolution)
         return Pixels(values, valid, valid if measured is None else measured)
 

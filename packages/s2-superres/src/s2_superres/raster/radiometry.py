@@ -106,6 +106,12 @@ class Radiometry:
         """``(bands, rows, cols)`` digital numbers without their offset: reflectance * 10000."""
         return dn.astype(np.float32) + self._offset(resolution)
 
+    def known(self, dn: NDArray[Any], resolution: int) -> NDArray[np.float32]:
+        """As `reflectance`, NaN where there is no data or the sensor was saturated."""
+        values = self.reflectance(dn, resolution)
+        values[~self.valid(dn) | self.is_saturated(dn)] = np.nan
+        return values
+
     def to_scaled(self, dn: NDArray[Any], resolution: int) -> NDArray[np.float32]:
         """``(bands, rows, cols)`` digital numbers in the networks' scale, float32."""
         reflectance = self.reflectance(dn, resolution)

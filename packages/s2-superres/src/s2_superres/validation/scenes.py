@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,6 @@ from s2_superres.products.crops import as_source, check_source
 from s2_superres.products.openers import Source, open_granules, open_product, open_reader
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import UNIT, Area, Bounds
-from s2_superres.raster.radiometry import Radiometry
 
 #: 10 m pixels; a multiple of 36, so that nothing more is cut off.
 LARGEST_SIDE = 1080
@@ -148,7 +146,7 @@ def read_scene(source: Source, selection: Selection | None = None) -> Scene:
     with open_reader(product, [band for r in resolutions for band in BY_RESOLUTION[r]]) as reader:
         for r in resolutions:
             part = area.at(r)
-            arrays[r] = _known(reader.read(BY_RESOLUTION[r], part), r, radiometry)
+            arrays[r] = radiometry.known(reader.read(BY_RESOLUTION[r], part), r)
             mask = reader.measured(part, r)
             if mask is not None:
                 measured[r] = mask
@@ -179,10 +177,3 @@ def _centre(area: Area, side: int) -> tuple[Area, str]:
     return Area(row, col, rows, cols), (
         f"the central {rows} x {cols} of {area.rows} x {area.cols} pixels"
     )
-
-
-def _known(dn: NDArray[Any], resolution: int, radiometry: Radiometry) -> NDArray[np.float32]:
-    """Return digital numbers without offset, NaN where nothing was measured."""
-    values = radiometry.reflectance(dn, resolution)
-    values[~radiometry.valid(dn) | radiometry.is_saturated(dn) | ~np.isfinite(values)] = np.nan
-    return values

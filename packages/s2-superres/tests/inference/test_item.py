@@ -26,7 +26,8 @@ from s2_superres.products.openers import open_product
 from s2_superres.products.sources import expand
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.catalogues import write_item as write_product_item
-from s2_superres.testing.products import ProductSpec, landscape
+from s2_superres.testing.products import landscape
+from s2_superres.testing.spec import ProductSpec
 from s2_superres.writers.formats import formats
 
 pystac = pytest.importorskip("pystac")

@@ -134,3 +134,10 @@ def test_offsets_are_per_band() -> None:
     image = pair(2000)
     assert radiometry.to_scaled(image, 60).ravel().tolist() == [1.0, 0.5]
     np.testing.assert_array_equal(there_and_back(radiometry, image), image)
+
+
+def test_what_is_not_known_is_nan_and_all_else_has_no_offset() -> None:
+    radiometry = Radiometry.uniform(-1000.0)
+    dn = np.array([[[0, 65535, 1, 1000, 11000, 65534]]], np.uint16)
+    known = radiometry.known(np.repeat(dn, 6, axis=0), 20)
+    np.testing.assert_array_equal(known[3, 0], [np.nan, np.nan, -999, 0, 10000, 64534])

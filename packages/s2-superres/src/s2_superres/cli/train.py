@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from s2_superres.choices import OPTIMIZERS, SCHEDULES, TRAINING_PRECISIONS
+from s2_superres.cli.options import one_of
 from s2_superres.cli.progress import Display, StepProgress
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the presets."""
+    from s2_superres.training.presets import PRESETS
+
+    return tuple(PRESETS)
+
 
 OutOption = Annotated[
     Path, typer.Option("--out", metavar="RUN", help="Folder of the run.", show_default=False)
@@ -22,6 +31,16 @@ ConfigOption = Annotated[
     typer.Option(
         metavar="FILE",
         help="Settings as JSON or TOML, such as another run's config.json; options replace them.",
+        show_default=False,
+    ),
+]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="adapt",
+        parser=one_of(preset_names),
+        help="Settings for a purpose, which --config and options replace; adapt: make the weights "
+        "that ship fit a region.",
         show_default=False,
     ),
 ]
@@ -59,7 +78,7 @@ InitOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE",
-        help="Weights to start from, the mean of them if repeated.",
+        help="Weights to start from, the mean of them if repeated; 'shipped' for those that ship.",
         show_default=False,
     ),
 ]
@@ -91,6 +110,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, n
 def train(
     out: OutOption,
     data: DataOption = None,
+    preset: PresetOption = None,
     config: ConfigOption = None,
     network: NetworkOption = None,
     resolution: ResolutionOption = None,
@@ -131,8 +151,11 @@ def train(
         raise typer.BadParameter("--resume and --overwrite: go on, or start again")
 
     from s2_superres.training.config import CONFIG, TrainingConfig, parse_settings, read_config
+    from s2_superres.training.presets import PRESETS
 
     chosen = TrainingConfig()
+    if preset is not None:
+        chosen = chosen.change(PRESETS[preset])
     if resume:
         chosen = chosen.change(read_config(out / CONFIG), out / CONFIG)
     if config is not None:

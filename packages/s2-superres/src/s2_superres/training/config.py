@@ -28,6 +28,8 @@ from s2_superres.training.batches import TURNS, Sampling
 
 #: The file of a run's settings, in its folder.
 CONFIG = "config.json"
+#: Stands for the weights that ship among those to start from.
+SHIPPED = "shipped"
 
 
 #: What to give instead, by pydantic's types of errors.
@@ -81,14 +83,14 @@ class TrainingConfig:
     network : {"compact", "dsen2", "vdsen2"}
     resolution : {20, 60}
     features, blocks : int, optional
-        Width and depth of the network's body; the family's own by default.
+        Width and depth of the network's body; those of `init` or the family by default.
     consistent : bool
         Whether the projection on the measured band is the last layer.
-    phased : bool
+    phased : bool, optional
         Whether the compact network tells from the measured band where the sensor's own pixels
-        lay.
+        lay; as in `init` by default, else not.
     init : tuple of str
-        Weights files to start from: the mean of them.
+        Weights files to start from, or ``"shipped"``: the mean of them.
     precision : {"float32", "bfloat16"}
     steps : int
     epochs : float, optional
@@ -121,6 +123,10 @@ class TrainingConfig:
         Of the plateau schedule.
     ema : float
         Decay per step of the average of the weights that is validated and saved; 0 for none.
+    anchor : float
+        How much of the weights that are validated and saved stays that of `init`, so that
+        nothing it knew is forgotten (Wortsman et al. 2022, Robust fine-tuning of zero-shot
+        models, CVPR).
     turns, gain, band_gain, mix, spectral, to_l1c, l1c_weight, place_exponent
         See `batches.Sampling`.
     validate_every : int
@@ -138,7 +144,7 @@ class TrainingConfig:
     features: int | None = None
     blocks: int | None = None
     consistent: bool = True
-    phased: bool = False
+    phased: bool | None = None
     init: Paths = ()
     precision: Annotated[str, _one_of(TRAINING_PRECISIONS)] = "bfloat16"
     steps: Count = 20000
@@ -157,6 +163,7 @@ class TrainingConfig:
     patience: Count = 5
     lowest_rate: NotNegative = 1e-5
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    anchor: Annotated[float, Field(ge=0, lt=1)] = 0.0
     turns: Annotated[str, _one_of(TURNS)] = "all"
     gain: NotNegative = 0.1
     band_gain: NotNegative = 0.05
@@ -183,6 +190,8 @@ class TrainingConfig:
             raise TrainingError("; ".join(dict.fromkeys(found))) from None
         if config.phased and not find_family(config.network).phases:
             raise TrainingError(f"phased: {config.network} has no such part; take network compact")
+        if config.anchor and not config.init:
+            raise TrainingError("anchor: there is nothing to stay at; name weights with --init")
         return config
 
     @property
@@ -191,7 +200,7 @@ class TrainingConfig:
         spec = standard_spec(self.network, self.resolution, consistent=self.consistent)
         return replace(
             spec,
-            phased=self.phased,
+            phased=bool(self.phased),
             features=spec.features if self.features is None else self.features,
             blocks=spec.blocks if self.blocks is None else self.blocks,
         )

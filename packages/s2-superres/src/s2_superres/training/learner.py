@@ -52,6 +52,7 @@ class Learner:
         self.optimizer.build(self.model.trainable_variables)
         self.variables = variables_of(self.model)
         self.average = self.weights()
+        self._start = dict(self.average) if config.anchor else {}
         self._judge = build_network(config.spec, "float32")
 
     def weights(self) -> Arrays:
@@ -81,10 +82,19 @@ class Learner:
                     np.float32(decay) * self.average[name] + np.float32(1 - decay) * value
                 )
 
+    def result(self) -> Arrays:
+        """Return the weights that are validated and saved: the average, drawn to the start."""
+        share = np.float32(self.config.anchor)
+        return {
+            name: share * self._start[name] + (1 - share) * value if share else value
+            for name, value in self.average.items()
+        }
+
     def evaluate(self, sets: Sequence[PatchSet]) -> dict[str, float]:
-        """Return the averaged weights' RMSE in DN, mean over bands, per validation scene."""
+        """Return the result's RMSE in DN, mean over bands, per validation scene."""
+        result = self.result()
         for name, variable in variables_of(self._judge).items():
-            variable.assign(self.average[name])
+            variable.assign(result[name])
         sums: dict[str, NDArray[np.float64]] = {}
         pixels: dict[str, int] = {}
         for name, batch in validation_batches(
@@ -113,6 +123,8 @@ class Learner:
             arrays[f"model/{name}"] = value
         for name, value in self.average.items():
             arrays[f"average/{name}"] = value
+        for name, value in self._start.items():
+            arrays[f"start/{name}"] = value
         for index, variable in enumerate(self.optimizer.variables):
             arrays[f"{self.config.optimizer}/{index}"] = _array(variable)
         return arrays
@@ -135,6 +147,8 @@ class Learner:
         for name, variable in self.variables.items():
             variable.assign(arrays[f"model/{name}"])
             self.average[name] = arrays[f"average/{name}"]
+        for name in self._start:
+            self._start[name] = arrays[f"start/{name}"]
         for index, variable in enumerate(self.optimizer.variables):
             variable.assign(arrays[f"{self.config.optimizer}/{index}"])
 

@@ -23,7 +23,7 @@ from s2_superres.errors import TrainingError, TrainingStopped
 from s2_superres.files.paths import keep_out_of_products
 from s2_superres.interrupts import stop_asked
 from s2_superres.networks.compute import quiet_keras
-from s2_superres.networks.weights import load_weights, mean_weights, save_weights
+from s2_superres.networks.weights import save_weights
 from s2_superres.patches.holdout import HELD_OUT
 from s2_superres.patches.patchset import PatchSet
 from s2_superres.training.batches import Batch, Prefetch, Sampler
@@ -40,6 +40,7 @@ from s2_superres.training.folder import (
 from s2_superres.training.learner import Learner
 from s2_superres.training.log import TrainingLog
 from s2_superres.training.schedule import learning_rate, total_steps, turned_steps
+from s2_superres.training.start import shaped, start_weights
 
 
 class Report(Protocol):
@@ -122,6 +123,9 @@ def train(
         keep_what_is_there(folder, overwrite=overwrite)
     quiet_keras()
     sets = open_sets(config)
+    start = None if resume else start_weights(config, sets)
+    if start:
+        config = shaped(config, start)
     sampler = Sampler(sets, config.sampling, config.spec.least_size)
     steps = total_steps(config, sampler.count)
     sampler.turned = turned_steps(config, steps)
@@ -133,10 +137,10 @@ def train(
             f"{checkpoint}: has gone {state.step} steps already, and {steps} are asked for; "
             "give more, or another --out"
         )
-    # A checkpoint replaces the weights to start from, and tells how they were made.
-    start = None
-    if config.init and state.origin is None:
-        start = mean_weights([load_weights(path) for path in config.init])
+    # A checkpoint replaces the weights to start from, and tells how they were made; an older one
+    # does not tell.
+    if found and state.origin is None:
+        start = start_weights(config, sets)
     learner = Learner(config, start)
     if state.origin is None:
         state.origin = {"init": {"sha256": start.sha256, **start.metadata}} if start else {}
@@ -144,6 +148,9 @@ def train(
         learner.restore(found[1], checkpoint)
     with started(folder, config, keep=resume):
         run = _Run(config, folder, sets, learner, state, steps)
+        if start and not found:
+            # The best may be what was there before.
+            run.validate()
         with Prefetch(sampler, state.step, steps) as batches, stop_asked() as stop:
             for step, batch in batches:
                 loss = run.advance(step, batch)
@@ -252,7 +259,7 @@ class _Run:
         if score is not None and not math.isfinite(score):
             raise self._diverged(f"the validation error is {score}")
         improved = score is not None and (state.best is None or score < state.best)
-        rate = learning_rate(self.config, state.step - 1, self.steps, state.factor)
+        rate = learning_rate(self.config, max(0, state.step - 1), self.steps, state.factor)
         if improved:
             state.best, state.scores, state.best_step, state.waited = score, scenes, state.step, 0
         elif score is not None:
@@ -264,8 +271,9 @@ class _Run:
             "step": state.step,
             "seconds": round(state.seconds, 1),
             "learning_rate": rate,
-            "loss": state.loss_sum / max(state.loss_count, 1),
         }
+        if state.loss_count:
+            row["loss"] = state.loss_sum / state.loss_count
         if score is not None:
             row["validation"] = score
             row |= {f"validation/{name}": value for name, value in scenes.items()}
@@ -323,7 +331,7 @@ class _Run:
             **(self.state.origin or {}),
         }
         save_weights(
-            self.folder / name, self.config.spec, self.learner.average, metadata, "float32"
+            self.folder / name, self.config.spec, self.learner.result(), metadata, "float32"
         )
 
     def _diverged(self, what: str) -> TrainingError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import warnings
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from s2_superres.testing.catalogues import write_item as write_product_item
 from s2_superres.testing.products import landscape
 from s2_superres.testing.spec import ProductSpec
 from s2_superres.writers.formats import formats
+from s2_superres.writers.geozarr import crs_of
 
 pystac = pytest.importorskip("pystac")
 PART = (300000.0, 6198840.0, 301200.0, 6200040.0)
@@ -213,6 +215,14 @@ def test_the_bounds_hold_the_ground(zone: int, south: bool, left: int, top: int,
     metres = np.radians(width) * 6.378e6 * np.cos(np.radians(max(abs(low), abs(high))))
     assert metres < 1.5 * (x1 - x0) + 1000
     assert geometry["type"] == ("MultiPolygon" if west > east else "Polygon")
+
+
+def test_a_crs_is_told_by_its_code_and_in_words_of_the_second_kind() -> None:
+    """Without a remark on the terminal, which fails here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        code, wkt = crs_of(Grid("EPSG:32633", 0.0, 60.0, 6, 6))
+    assert code == "EPSG:32633" and wkt.startswith("PROJCRS[")
 
 
 def test_an_outline_across_the_antimeridian_is_in_two_parts() -> None:

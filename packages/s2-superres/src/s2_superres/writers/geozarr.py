@@ -167,7 +167,7 @@ def crs_of(grid: Grid) -> tuple[str | None, str]:
         return None, ""
     crs = CRS.from_user_input(grid.crs)
     named = ":".join(crs.to_authority() or ())
-    return named if re.fullmatch("[A-Z]+:[0-9]+", named) else None, crs.to_wkt("WKT2_2019")
+    return named if re.fullmatch("[A-Z]+:[0-9]+", named) else None, crs.to_wkt(version="WKT2_2019")
 
 
 def mapping_attributes(spec: RasterSpec, level: Level) -> dict[str, Any]:

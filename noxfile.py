@@ -91,11 +91,12 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def coverage(session: nox.Session) -> None:
-    """Measure which lines the suites run, and ask for 95 % of the metrics package."""
+    """Measure which lines the suites run, and ask for no fewer than they have run before."""
     install(session, METRICS, SUPERRES, groups=("coverage",))
     for package, module, least in (
         (METRICS, "image_similarity_measures", 95),
-        (SUPERRES, "s2_superres", 0),
+        # What a third of its tests reached, less one: the whole has not been measured yet.
+        (SUPERRES, "s2_superres", 68),
     ):
         session.run(
             "pytest",

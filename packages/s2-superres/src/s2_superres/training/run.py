@@ -168,6 +168,10 @@ def train(
                 if report:
                     report(state.step, steps, loss, score)
         run.finish()
+    return _result(folder, state)
+
+
+def _result(folder: Path, state: State) -> TrainingResult:
     if state.best is None:
         return TrainingResult(folder / LAST, state.step, None, {})
     return TrainingResult(folder / BEST, state.best_step, state.best, dict(state.scores))

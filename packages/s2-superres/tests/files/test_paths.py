@@ -10,7 +10,7 @@ import pytest
 
 from s2_superres.errors import OutputError, S2SuperresError
 from s2_superres.files.kinds import PNG, REPORT, SCORES, TIFF, Kind
-from s2_superres.files.paths import check_output
+from s2_superres.files.paths import check_output, keep_out_of_products
 from s2_superres.inference.outputs import check_paths
 from s2_superres.inference.plan import Options, prepare
 from s2_superres.inference.predict import predict
@@ -94,6 +94,18 @@ def test_nothing_is_written_into_any_product(
             cut_patches([l1c], folder, PatchSettings(20, 8, 4))
         with pytest.raises(OutputError, match="lies in the product"):
             copy_sample(folder)
+
+
+@pytest.mark.parametrize("mark", ["zarr.json", ".zgroup", ".zmetadata"])
+def test_nothing_is_written_into_a_zarr_store(tmp_path: Path, mark: str) -> None:
+    """Be it an EOPF product or somebody's output."""
+    store = tmp_path / "S2B.zarr"
+    (store / "measurements").mkdir(parents=True)
+    (store / mark).touch()
+    for inside in (store / "o.tif", store / "measurements" / "o.tif"):
+        with pytest.raises(OutputError, match="lies in the Zarr store"):
+            keep_out_of_products(inside)
+    keep_out_of_products(tmp_path / "o.tif")
 
 
 def test_the_quicklook_replaces_pictures_only(

@@ -97,6 +97,34 @@ def test_any_real_dtype_gives_the_same(
     np.testing.assert_array_equal(got.b20, expected.b20)
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.float32, np.float64])
+def test_what_is_saturated_is_so_in_any_dtype(sharpen: Sharpen, dtype: type) -> None:
+    """And its neighbours, in all bands, do not ring from it."""
+    b10, b20, b60 = scene(48, 48)
+    b10[1, 9, 9] = b20[2, 12, 12] = b60[0, 5, 5] = 65535
+    expected = sharpen(b10, b20, b60)
+    got = sharpen(b10.astype(dtype), b20.astype(dtype), b60.astype(dtype))
+    np.testing.assert_array_equal(got.b20, expected.b20)
+    np.testing.assert_array_equal(got.b60, expected.b60)
+    assert (got.b20[2, 24:26, 24:26] == 65535).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fill"), [("i2", -9999), ("i4", -32768), ("f4", -9999), ("f8", 1e20), ("i8", 70000)]
+)
+def test_a_fill_value_that_nobody_declared_is_refused(
+    sharpen: Sharpen, dtype: str, fill: float
+) -> None:
+    """Taken for data, it would spoil all around it; declared, it is no data."""
+    b10, b20, _ = (band.astype(dtype) for band in scene(24, 24))
+    b20[1, 8, 8] = fill
+    with pytest.raises(InputError, match=r"b20 holds .*give nodata="):
+        sharpen(b10, b20)
+    out = sharpen(b10, b20, nodata=fill).b20
+    np.testing.assert_array_equal(out[1, 16:18, 16:18], np.float32(fill))
+    assert np.count_nonzero(out == np.float32(fill)) == 4
+
+
 def test_the_offset_is_taken_off_and_put_back(
     sharpen: Sharpen,
 ) -> None:

@@ -116,6 +116,13 @@ def test_a_dataset_of_three_grids_is_sharpened_like_arrays(tiny: dict[int, str])
         np.testing.assert_array_equal(made.B05, expected.b20[0])
         np.testing.assert_array_equal(made.B09, expected.b60[1])
         np.testing.assert_array_equal(made.y10, dataset.y10)
+    floats = dataset.astype("f4")
+    floats.B05[3, 4] = dataset.B05[3, 4] = 65535
+    made = s2_superres.superresolve(floats, **same).compute()
+    xr.testing.assert_equal(made, s2_superres.superresolve(dataset, **same).compute())
+    for wrong, words in ((floats / 10000, "reflectance"), (floats - 9000, "nodata=")):
+        with pytest.raises(InputError, match=words):
+            s2_superres.superresolve(wrong, **same).compute()
     with pytest.raises(InputError, match="no B8A"):
         s2_superres.superresolve(dataset.drop_vars("B8A"), **same)
     with pytest.raises(InputError, match="B11 has shape"):

@@ -12,6 +12,8 @@ from s2_superres.files.kinds import Kind
 
 #: The uncompressed raster and the finished one beside it, both with overviews.
 _HEADROOM = 2 * 4 / 3
+#: What lies in each group of a Zarr store.
+_ZARR = ("zarr.json", ".zgroup", ".zmetadata")
 
 
 def _target(path: str | Path) -> Path:
@@ -82,7 +84,7 @@ def check_output(path: str | Path, kind: Kind, *, overwrite: bool, nbytes: int =
 
 
 def keep_out_of_products(path: str | Path) -> None:
-    """Check that an output, a file or a folder, lies in no product.
+    """Check that an output, a file or a folder, lies in no product, and in no other's Zarr store.
 
     Raises
     ------
@@ -92,6 +94,9 @@ def keep_out_of_products(path: str | Path) -> None:
     for folder in (_target(path), *_target(path).parents):
         if is_product_folder(folder):
             raise OutputError(f"{path}: lies in the product {folder}; write somewhere else")
+    for folder in _target(path).parents:
+        if any((folder / name).is_file() for name in _ZARR):
+            raise OutputError(f"{path}: lies in the Zarr store {folder}; write somewhere else")
 
 
 def is_product_folder(folder: Path) -> bool:

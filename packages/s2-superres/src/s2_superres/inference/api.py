@@ -115,9 +115,9 @@ def superresolve(*args: Any, **kwargs: Any) -> Any:
     SuperResolved or Summary
         For arrays ``.b20`` ``(6, rows, cols)`` and ``.b60`` ``(2, rows, cols)``
         or None: float32 digital numbers with the offset of the input, neither
-        rounded nor clipped. A band that is saturated (65535 in uint16 input)
-        stays so. ``.err20`` and ``.err60`` are their error bars, or None: half the width of
-        an interval that holds the truth in 90 % of pixels, in digital numbers.
+        rounded nor clipped. A band that is saturated (65535) stays so.
+        ``.err20`` and ``.err60`` are their error bars, or None: half the width of an interval
+        that holds the truth in 90 % of pixels, in digital numbers.
 
     Raises
     ------

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from s2_superres.bands import BY_RESOLUTION, Band
 from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
+from s2_superres.inference.plausible import SATURATED, check_numbers
 from s2_superres.networks.choice import WeightsFiles
 from s2_superres.networks.compute import Compute
 from s2_superres.raster import mosaic
@@ -22,12 +23,6 @@ from s2_superres.raster.radiometry import Radiometry
 
 if TYPE_CHECKING:
     from s2_superres.networks.sharpener import Sharpener
-
-#: Floating-point images that hardly anywhere exceed this are reflectances, not digital numbers.
-_LARGEST_REFLECTANCE = 3.0
-_SATURATED = 65535
-#: About so many values are looked at to tell.
-_SAMPLE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -95,9 +90,7 @@ def superresolve_arrays(
     compute = Compute(precision, tile, threads, device)
     given = [None if bands is None else _array(f"b{r}", bands)
              for r, bands in zip((10, 20, 60), (b10, b20, b60), strict=True)]  # fmt: skip
-    dtypes = {array.dtype for array in given if array is not None}
-    saturated = float(_SATURATED) if dtypes == {np.dtype(np.uint16)} else None
-    source = check_arrays(*(_unmasked(bands, nodata) for bands in given))
+    source = check_arrays(*(_unmasked(bands, nodata) for bands in given), nodata=nodata)
 
     from s2_superres.networks.choice import choose_networks
     from s2_superres.networks.sharpener import sharpener
@@ -109,7 +102,7 @@ def superresolve_arrays(
         weights=weights,
         consistent=consistent,
     )
-    radiometry = Radiometry.uniform(offset, nodata, saturated, np.float32)
+    radiometry = Radiometry.uniform(offset, nodata, SATURATED, np.float32)
     made = sharpener(networks, compute.ready(), with_error)
     results, errors = sharpen(source, made, radiometry)
     return SuperResolved(results[20], results.get(60), errors.get(20), errors.get(60))
@@ -158,8 +151,10 @@ def sharpen(
     return results, errors
 
 
-def check_arrays(b10: ArrayLike, b20: ArrayLike, b60: ArrayLike | None) -> ArraySource:
-    """Check shapes and dtypes; nothing is copied.
+def check_arrays(
+    b10: ArrayLike, b20: ArrayLike, b60: ArrayLike | None, *, nodata: float | None = 0.0
+) -> ArraySource:
+    """Check shapes, dtypes and that values may be digital numbers; nothing is copied.
 
     Raises
     ------
@@ -167,7 +162,9 @@ def check_arrays(b10: ArrayLike, b20: ArrayLike, b60: ArrayLike | None) -> Array
         Naming the array and the cure.
     """
     given = {10: b10, 20: b20} if b60 is None else {10: b10, 20: b20, 60: b60}
-    arrays = {resolution: _checked(f"b{resolution}", value) for resolution, value in given.items()}
+    arrays = {
+        resolution: _checked(f"b{resolution}", value, nodata) for resolution, value in given.items()
+    }
     for resolution, array in arrays.items():
         bands = BY_RESOLUTION[resolution]
         if array.shape[0] != len(bands):
@@ -256,30 +253,11 @@ def _holds(dtype: np.dtype[Any], value: float) -> bool:
     return value == value // 1 and info.min <= value <= info.max
 
 
-def _checked(name: str, value: ArrayLike) -> NDArray[Any]:
+def _checked(name: str, value: ArrayLike, nodata: float | None) -> NDArray[Any]:
     array = np.asarray(_array(name, value))
     if array.dtype.kind not in "iuf":
         raise InputError(f"{name} has dtype {array.dtype}: give real numbers")
     if array.ndim != 3:
         raise InputError(f"{name} has shape {array.shape}; give (bands, rows, cols)")
-    if array.dtype.kind == "f":
-        largest = _all_but_odd(array)
-        if 0 < largest <= _LARGEST_REFLECTANCE:
-            raise InputError(
-                f"{name} is nearly everywhere at most {largest:.3g}: it looks like reflectance; "
-                "give digital numbers, that is reflectance * 10000 (minus the offset)"
-            )
+    check_numbers(name, array, nodata)
     return array
-
-
-def _all_but_odd(array: NDArray[Any]) -> float:
-    """Return what 99 of 100 measured values do not exceed; 0 where nothing was measured.
-
-    One value out of the ordinary, as division by 0 or a number that stands for something leave
-    it, says nothing about the others.
-    """
-    # Enough of a large image to judge by, from all over it.
-    step = max(1, math.isqrt(array.size // _SAMPLE))
-    some = array[:, ::step, ::step]
-    some = some[np.isfinite(some) & (some > 0) & (some != _SATURATED)]
-    return float(np.quantile(some, 0.99)) if some.size else 0.0

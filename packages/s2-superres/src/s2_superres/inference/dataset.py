@@ -16,6 +16,7 @@ from s2_superres.inference import blocks
 from s2_superres.inference.convention import Convention
 from s2_superres.inference.plan import Prepared, prepare
 from s2_superres.inference.planes import Plane, Planes
+from s2_superres.inference.plausible import SATURATED, check_numbers
 from s2_superres.inference.workers import open_source, reading
 from s2_superres.networks.compute import Compute
 from s2_superres.products.product import Product
@@ -235,6 +236,7 @@ class _Variables:
 
     variables: Mapping[str, Any]
     shape: tuple[int, ...]
+    nodata: float | None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -246,7 +248,9 @@ class _Variables:
 
         cut = np.s_[area.row : area.row_stop, area.col : area.col_stop]
         with dask.config.set(scheduler="synchronous"):
-            return np.stack([np.asarray(self.variables[band.name][cut]) for band in bands])
+            read = np.stack([np.asarray(self.variables[band.name][cut]) for band in bands])
+        check_numbers(" ".join(band.name for band in bands), read, self.nodata)
+        return read
 
 
 def superresolve_dataset(
@@ -302,12 +306,11 @@ def superresolve_dataset(
         resolutions, level, network=network, weights=weights, consistent=consistent
     )
     made = sharpener(networks, Compute(precision, tile, threads, device).ready())
-    uint16 = all(v.dtype == np.uint16 for v in found.values())
-    radiometry = Radiometry.uniform(offset, nodata, 65535.0 if uint16 else None, np.float32)
+    radiometry = Radiometry.uniform(offset, nodata, SATURATED, np.float32)
     first = found["B02"]
     windows = plan(Area(0, 0, *first.shape), made.tile, made.halo, blocks.unit_of(made.inputs))
     work = _Work(
-        _Variables({name: v.data for name, v in found.items()}, first.shape),
+        _Variables({name: v.data for name, v in found.items()}, first.shape, nodata),
         blocks.Job(made, windows.outer_shape, radiometry),
         Planes(
             tuple(Plane(Layer(b.name), b) for r in resolutions for b in BY_RESOLUTION[r]),

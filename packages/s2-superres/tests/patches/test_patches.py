@@ -381,6 +381,14 @@ def test_the_split_is_by_place(
     assert Split(share=share).assign(mixed, seed) == sides
 
 
+def test_what_macos_puts_beside_crops_is_none(tmp_path: Path) -> None:
+    """A folder of crops stands for its crops."""
+    write(tmp_path / "L2A_a.npz", crop(8, 8))
+    (tmp_path / "._L2A_a.npz").write_bytes(b"\0\5\26\7")
+    patches = cut_patches([tmp_path], tmp_path / "out", PatchSettings(20, 8, 4), WHOLE)
+    assert [scene.name for scene in patches.scenes] == ["L2A_a"]
+
+
 def test_an_index_tells_place_level_and_split(tmp_path: Path) -> None:
     """Both levels and all dates of one place lie on one side."""
     rows = [

@@ -136,6 +136,7 @@ def _expand(sources: Iterable[str | Path]) -> list[str | Path]:
     for source in map(as_source, sources):
         check_source(source)
         folder = isinstance(source, Path) and source.is_dir()
-        crops = sorted(Path(source).glob("*.npz")) if folder else []
+        # macOS adds ._NAME.npz, which is no crop.
+        crops = sorted(Path(source).glob("[!.]*.npz")) if folder else []
         found += crops or [source]
     return found

@@ -58,10 +58,12 @@ def run_suites(session: nox.Session) -> None:
     # With a selection such as `-k ssim` a suite may have nothing to run (pytest's status 5).
     codes = [0, 5] if session.posargs else [0]
     install(session, METRICS, groups=("test",))
-    session.run("pytest", f"packages/{METRICS}/tests", *session.posargs, success_codes=codes)
+    # A process with TensorFlow takes a gigabyte, and threads of its own.
+    run = ("pytest", "--numprocesses=logical", "--maxprocesses=4")
+    session.run(*run, f"packages/{METRICS}/tests", *session.posargs, success_codes=codes)
     install(session, METRICS, SUPERRES)
     for suite in (f"packages/{SUPERRES}/tests", "tests"):
-        session.run("pytest", suite, *session.posargs, success_codes=codes)
+        session.run(*run, suite, *session.posargs, success_codes=codes)
 
 
 @nox.session(python=PYTHON)

@@ -78,7 +78,7 @@ def test_user_errors_are_one_line(crop: Path, tmp_path: Path) -> None:
         ([crop, "--network", "none", "--report", page], "--overwrite"),
         ([crop, "--network", "none", "--report", tmp_path / "no" / "a.html"], "does not exist"),
         ([crop, "--weights", crop], "not a weights file"),
-        ([crop, "--network", "none", "--bounds", "0,0,1,1"], "arrays have no coordinates"),
+        ([crop, "--network", "none", "--bounds", "0,0,1,1"], "a crop has no coordinates"),
         ([crop, "--network", "none", "--json", new, "--report", new], "its own name"),
         ([crop, "--json", new, "--report", tmp_path / "alias" / "new"], "its own name"),
         ([crop, "--network", "none", "--json", crop, "--overwrite"], "never replaced"),

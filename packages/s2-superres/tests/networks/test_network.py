@@ -157,7 +157,7 @@ def test_what_the_details_of_a_band_explain_is_found() -> None:
 @pytest.mark.parametrize("spec", [("dsen2", True), ("compact", False)])
 def test_only_the_trained_compact_network_is_phased(spec: tuple[str, bool]) -> None:
     family, trained = spec
-    with pytest.raises(WeightsError, match="only a trained compact network"):
+    with pytest.raises(WeightsError, match="cannot be phased; take network compact"):
         NetworkSpec(family, 20, trained=trained, phased=True)
 
 

@@ -179,7 +179,7 @@ def test_a_run_may_start_from_weights_with_a_head(calibrated: Path) -> None:
 
 def test_too_few_places_are_refused(calibrated: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "L2A_one.npz", **scene(1))  # type: ignore[arg-type]
-    cut_patches([tmp_path], tmp_path / "p", PatchSettings(20, 24, 4), CutOptions(Split()))
+    cut_patches([tmp_path], tmp_path / "p", PatchSettings(20, 24, 4), CutOptions(Split(share=0)))
     with pytest.raises(TrainingError, match="0 places for validation are too few to calibrate"):
         calibrate(network(), [str(tmp_path / "p")])
     wrong = replace(network(), spec=NetworkSpec("compact", 60, features=8, blocks=1))

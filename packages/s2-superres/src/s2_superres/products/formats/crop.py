@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from s2_superres.bands import BANDS, BY_RESOLUTION, Band, central_wavelengths
 from s2_superres.errors import ProductError
-from s2_superres.files.npz import Header
-from s2_superres.products.crops import crop_headers, masks_of, read_crop, read_index
 from s2_superres.products.openers import Opener, Request
 from s2_superres.products.product import Level, Product
 from s2_superres.products.reading import Reader
@@ -25,6 +23,8 @@ from s2_superres.raster.grid import PIXEL, Area, Grid
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from s2_superres.files.npz import Header
 
 _SATURATED = 65535
 
@@ -37,6 +37,9 @@ def _recognises(source: Any) -> bool:
 
 
 def _open(source: Any, request: Request) -> Product:
+    # Every command asks all openers; NumPy is for those that read a crop.
+    from s2_superres.products.crops import crop_headers, read_index
+
     path = Path(source)
     headers = crop_headers(path)
     indexed = read_index(path.parent).get(path.name, {})
@@ -108,6 +111,8 @@ class CropReader(Reader):
     """Holds the arrays of a crop in memory."""
 
     def __init__(self, product: Product, bands: Iterable[Band] = BANDS) -> None:
+        from s2_superres.products.crops import masks_of, read_crop
+
         super().__init__(product, bands)
         path = Path(product.path)
         self._arrays = read_crop(path)

@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from s2_superres.networks.weights import SHIPPED, Weights, load_weights, shipped_index, started_from
+from s2_superres.networks.shipped import SHIPPED, shipped_index
+from s2_superres.networks.weights import Weights, load_weights, started_from
 from s2_superres.training.calibration import ENOUGH_PLACES
 from s2_superres.validation.table import SHOWN, number
 

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from s2_superres.networks.shipped import SHIPPED
 from s2_superres.networks.weights import (
-    SHIPPED,
     file_hash,
     load_weights,
     save_weights,

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: What means saturated among digital numbers, in products of every baseline.
+SATURATED = 65535
+
 
 @dataclass(frozen=True)
 class Band:

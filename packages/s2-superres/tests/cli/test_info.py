@@ -49,7 +49,8 @@ def test_info_imports_nothing_heavy(l1c: Path) -> None:
         "atexit.register(lambda: print([m for m in sys.modules "
         f"if m in {heavy}], file=sys.stderr))\n"
     )
-    for arguments in (["info", str(l1c)], ["--help"]):
+    helps = [[name, "--help"] for name in ("predict", "patches", "train", "validate")]
+    for arguments in (["info", str(l1c)], ["--help"], *helps):
         done = run(*arguments, code=watch + CODE)
         assert done.returncode == 0 and done.stderr.strip() == "[]"
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from s2_superres.inference.finished import difference, finished
+from s2_superres.inference.finished import difference
 from s2_superres.inference.plan import Options, prepare
 from s2_superres.inference.predict import predict
 from s2_superres.writers.formats import formats
@@ -35,8 +35,8 @@ def test_it_is_what_the_same_run_writes(l1c: Path, output: Path) -> None:
         replace(PLAIN, precision="auto"),
         replace(PLAIN, weights="none", network="default"),
     ):
-        assert finished(prepare(l1c, options), output), options
-    assert not finished(prepare(l1c, PLAIN), output.with_name("other.tif"))
+        assert not difference(prepare(l1c, options), output), options
+    assert difference(prepare(l1c, PLAIN), output.with_name("other.tif"))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_an_option_that_changes_it_is_told(
 ) -> None:
     run = prepare(l1c, replace(PLAIN, **change))
     assert says in difference(run, output)
-    assert not finished(run, output)
+    assert difference(run, output)
 
 
 def test_another_product_is_told(l2a: Path, output: Path) -> None:
@@ -81,7 +81,7 @@ def test_polygons_are_told(l1c: Path, output: Path, tmp_path: Path) -> None:
     first, second = (prepare(l1c, replace(PLAIN, aoi=f, mask_outside=True)) for f in files)
     assert "MASK_OUTSIDE is no" in difference(first, output)
     predict(first, tmp_path / "o.tif")
-    assert finished(first, tmp_path / "o.tif")
+    assert not difference(first, tmp_path / "o.tif")
     assert "MASK_OUTSIDE" in difference(second, tmp_path / "o.tif")
 
 

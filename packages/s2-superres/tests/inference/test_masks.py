@@ -12,7 +12,7 @@ import rasterio
 from s2_superres.bands import BANDS, Band
 from s2_superres.cli.app import app
 from s2_superres.errors import InputError, OutputError, ProductError
-from s2_superres.inference.finished import difference, finished
+from s2_superres.inference.finished import difference
 from s2_superres.inference.plan import Options, prepare
 from s2_superres.inference.predict import predict
 from s2_superres.products.clouds import SCL_CLOUDS
@@ -101,7 +101,7 @@ def test_they_do_not_change_the_bands_and_are_part_of_what_an_output_is(
         rasterio.open(tmp_path / "without.tif") as other,
     ):
         np.testing.assert_array_equal(one.read(1), other.read(1))
-    assert finished(prepare(scene, plain), tmp_path / "with.tif")
+    assert not difference(prepare(scene, plain), tmp_path / "with.tif")
     assert "its bands are B05" in difference(prepare(scene, plain), tmp_path / "without.tif")
 
 

@@ -20,7 +20,7 @@ from s2_superres.cli.app import app
 from s2_superres.errors import InputError, OutputError, ProductError
 from s2_superres.inference import blocks
 from s2_superres.inference.batch import predict_batch
-from s2_superres.inference.finished import difference, finished
+from s2_superres.inference.finished import difference
 from s2_superres.inference.outputs import check_paths, default_output
 from s2_superres.inference.plan import Options, prepare
 from s2_superres.inference.predict import predict
@@ -135,7 +135,7 @@ def test_what_a_run_would_write_is_told_from_what_is_there(l1c: Path, tmp_path: 
     (path / "B11" / "c" / "1" / "0").unlink()
     assert "damaged" in difference(prepare(l1c, PLAIN), path)
     (tmp_path / "empty.zarr").mkdir()
-    assert not finished(prepare(l1c, PLAIN), tmp_path / "empty.zarr")
+    assert difference(prepare(l1c, PLAIN), tmp_path / "empty.zarr")
 
 
 #: The command, asked to stop when the third window has been computed.

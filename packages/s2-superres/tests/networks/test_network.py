@@ -12,11 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from s2_superres.errors import WeightsError
-from s2_superres.networks.family import family_names
+from s2_superres.networks.family import family_names, find_family
 from s2_superres.networks.graph import build_network
 from s2_superres.networks.spec import NetworkSpec, standard_spec
 from s2_superres.networks.weights import Weights, apply_weights, variables_of
 from s2_superres.raster.degradation import degrade
+from s2_superres.raster.kernels import WINDOW_RADIUS, smoothing_taps
 
 #: VDSen2 is DSen2 in another size.
 FAMILIES = [name for name in family_names() if name != "vdsen2"]
@@ -117,6 +118,12 @@ def test_what_a_network_is_trimmed_by_changes_nothing(spec: NetworkSpec) -> None
     kept = slice(halo - trim, halo - trim + core)
     expected = run(whole, inputs)[:, halo : halo + core, halo : halo + core]
     assert np.abs(part[:, kept, kept] - expected).max() * 2000 < 0.01
+
+
+def test_the_mirror_is_as_wide_as_the_widest_filter() -> None:
+    """The family says so without loading the filters."""
+    widest = max(WINDOW_RADIUS, smoothing_taps(2).size // 2)
+    assert find_family("compact").mirrored == widest
 
 
 def test_the_compact_networks_are_trimmed() -> None:

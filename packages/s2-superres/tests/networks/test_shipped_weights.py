@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from s2_superres.networks.weights import SHIPPED, find_weights, load_weights, shipped_index
+from s2_superres.networks.shipped import SHIPPED, shipped_index
+from s2_superres.networks.weights import find_weights, load_weights
 from s2_superres.products.sample import sample_path
 from s2_superres.training.config import TrainingConfig
 from s2_superres.validation.methods import choose_methods

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from s2_superres import superresolve
 from s2_superres.cli.app import app
 from s2_superres.errors import InputError, WeightsError
-from s2_superres.networks.weights import SHIPPED
+from s2_superres.networks.shipped import SHIPPED
 from s2_superres.patches.cutting import CutOptions, cut_patches
 from s2_superres.patches.patchset import PatchSet, PatchSettings
 from s2_superres.patches.split import Split

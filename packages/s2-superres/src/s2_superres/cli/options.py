@@ -70,7 +70,7 @@ class Command(TyperCommand):
 @cache
 def _registered() -> dict[str, str]:
     from s2_superres.networks.family import families
-    from s2_superres.networks.weights import shipped_index
+    from s2_superres.networks.shipped import shipped_index
 
     known = families()
     shipped = {entry["family"] for entry in shipped_index().values()}

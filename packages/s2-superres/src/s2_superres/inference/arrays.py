@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from s2_superres.bands import BY_RESOLUTION, Band
+from s2_superres.bands import BY_RESOLUTION, SATURATED, Band
 from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
-from s2_superres.inference.plausible import SATURATED, check_numbers
+from s2_superres.inference.plausible import check_numbers
 from s2_superres.networks.choice import WeightsFiles
 from s2_superres.networks.compute import Compute
 from s2_superres.raster import mosaic

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres.bands import BY_RESOLUTION, INPUTS, Band
+from s2_superres.bands import BY_RESOLUTION, INPUTS, SATURATED, Band
 from s2_superres.choices import Values
 from s2_superres.errors import InputError
 from s2_superres.inference import blocks
 from s2_superres.inference.convention import Convention
 from s2_superres.inference.plan import Prepared, prepare
 from s2_superres.inference.planes import Plane, Planes
-from s2_superres.inference.plausible import SATURATED, check_numbers
+from s2_superres.inference.plausible import check_numbers
 from s2_superres.inference.workers import open_source, reading
 from s2_superres.networks.compute import Compute
 from s2_superres.products.product import Product
@@ -167,9 +167,8 @@ def _lazy(work: _Work, windows: Plan, dtype: Any, chunks: Chunks) -> Any:
 def _attributes(run: Prepared, planes: Planes, plane: Plane) -> dict[str, Any]:
     layer, band = plane.layer, plane.band
     if band is None:
-        return {"long_name": layer.name, "flag_values": list(layer.classes),
-                "flag_meanings": " ".join(name.replace(",", "").replace(" ", "_")
-                                          for name in layer.classes.values()),
+        return {"long_name": layer.name, "flag_values": list(layer.flags),
+                "flag_meanings": " ".join(layer.flags.values()),
                 "_FillValue": planes.convention.nodata}  # fmt: skip
     what = f"half width of the interval that holds {band.name} in 90 %"
     return {

@@ -13,11 +13,6 @@ from s2_superres.writers.spec import Layer, RasterSpec
 _FREE = {"S2_SUPERRES_VERSION"}
 
 
-def finished(run: Prepared, output: Path) -> bool:
-    """Whether the output is there and made of the run's product, weights and options."""
-    return output.exists() and not difference(run, output)
-
-
 def difference(run: Prepared, output: Path) -> str:
     """Return how an output that is there differs from what the run would write; empty if not.
 

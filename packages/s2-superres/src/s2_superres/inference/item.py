@@ -117,7 +117,11 @@ def footprint(grid: Grid) -> tuple[dict[str, Any], list[float]]:
 
     Across the antimeridian the outline is in two parts, and west is east of east (RFC 7946).
     """
-    from rasterio.warp import transform_geom
+    from rasterio.warp import transform
+    from shapely import Polygon, box
+    from shapely.affinity import translate
+    from shapely.geometry import mapping
+    from shapely.geometry.polygon import orient
 
     left, bottom, right, top = grid.bounds
     steps = [step / 8 for step in range(8)]
@@ -127,16 +131,22 @@ def footprint(grid: Grid) -> tuple[dict[str, Any], list[float]]:
         for (x, y), (to_x, to_y) in pairwise(corners)
         for step in steps
     ]
-    outline = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
-    found = transform_geom(grid.crs, "EPSG:4326", outline, precision=7)
-    geometry = {"type": found["type"], "coordinates": found["coordinates"]}
-    several = geometry["type"] == "MultiPolygon"
-    parts = geometry["coordinates"] if several else [geometry["coordinates"]]
-    points = [point for part in parts for one in part for point in one]
-    west = [x for x, _ in points if not several or x > 0]
-    east = [x for x, _ in points if not several or x < 0]
-    south, north = min(y for _, y in points), max(y for _, y in points)
-    return geometry, [min(west), south, max(east), north]
+    lon, lat = transform(grid.crs, "EPSG:4326", *zip(*ring, strict=True))
+    # In one piece first, whatever meridian it crosses.
+    outline = Polygon(
+        (round(lon[0] + (x - lon[0] + 180) % 360 - 180, 7), round(y, 7))
+        for x, y in zip(lon, lat, strict=True)
+    )
+    world = box(-180, -90, 180, 90)
+    # From west to east.
+    parts = [translate(outline, turn).intersection(world) for turn in (0, 360, -360)]
+    parts = sorted((part for part in parts if part.area), key=lambda part: -part.bounds[2])
+    rings = [mapping(orient(part))["coordinates"] for part in parts]
+    south, north = outline.bounds[1], outline.bounds[3]
+    bbox = [parts[0].bounds[0], south, parts[-1].bounds[2], north]
+    if len(parts) == 1:
+        return {"type": "Polygon", "coordinates": rings[0]}, bbox
+    return {"type": "MultiPolygon", "coordinates": rings}, bbox
 
 
 def _place(grid: Grid) -> dict[str, Any]:
@@ -169,8 +179,8 @@ def _band(plane: Plane, spec: RasterSpec) -> dict[str, Any]:
         )
     if layer.classes:
         told["classification:classes"] = [
-            {"value": value, "name": "_".join(name.replace(",", "").split()), "description": name}
-            for value, name in layer.classes.items()
+            {"value": value, "name": name, "description": layer.classes[value]}
+            for value, name in layer.flags.items()
         ]
     return told
 

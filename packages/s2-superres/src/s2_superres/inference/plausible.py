@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from s2_superres.bands import SATURATED
 from s2_superres.errors import InputError
 
-#: What means saturated, in arrays of any dtype as in products.
-SATURATED = 65535
 #: Floating-point images that hardly anywhere exceed this are reflectances, not digital numbers.
 _LARGEST_REFLECTANCE = 3.0
 #: No digital number is lower, whatever offset was taken off and whatever was corrected for.

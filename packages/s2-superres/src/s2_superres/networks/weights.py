@@ -25,13 +25,12 @@ from s2_superres.files.npz import read_npz
 from s2_superres.networks.body import fold
 from s2_superres.networks.family import families
 from s2_superres.networks.graph import build_network
+from s2_superres.networks.shipped import SHIPPED, shipped_index
 from s2_superres.networks.spec import NetworkSpec
 
 if TYPE_CHECKING:
     import keras
 
-#: Folder of the weights that ship with the package, with their index.
-SHIPPED = Path(__file__).parents[1] / "data" / "weights"
 _FORMAT = 1
 #: How ``.npz`` files begin.
 _ZIP = b"PK\x03\x04"
@@ -273,21 +272,6 @@ def file_hash(path: Path) -> str:
 
 
 @cache
-def shipped_index() -> dict[str, dict[str, Any]]:
-    """Return the index of the shipped weights: file name to its facts.
-
-    Each entry has ``sha256``, ``resolution``, ``levels``, ``family`` and ``default``.
-    """
-    try:
-        index: dict[str, dict[str, Any]] = json.loads((SHIPPED / "index.json").read_text())
-    except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"{SHIPPED / 'index.json'}: the package's weights are missing or damaged; "
-            "install s2-superres again, or name a file with --weights"
-        ) from error
-    return index
-
-
 def find_weights(resolution: int, level: str, network: str = "default") -> Weights:
     """Load the shipped weights for a resolution, level and family.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -47,13 +46,8 @@ class ScenePart:
         self._scene.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._scene.__exit__(kind, error, trace)
+    def __exit__(self, *details: object) -> None:
+        self._scene.__exit__(*details)
 
     def read(self, resolution: int, row: int, rows: int) -> Pixels:
         """See `Scene`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -39,20 +40,12 @@ class Mask:
     read: Callable[[Any, Area], NDArray[np.uint8]]
 
 
-def _require_scl(reader: Any) -> None:
-    reader.require_classification()
-
-
-def _read_scl(reader: Any, area: Area) -> NDArray[np.uint8]:
+def _scene_classification(reader: Any, area: Area) -> NDArray[np.uint8]:
     classes: NDArray[np.uint8] = reader.scene_classification(area)
     return classes
 
 
-def _require_clouds(reader: Any) -> None:
-    reader.require_clouds()
-
-
-def _read_clouds(reader: Any, area: Area) -> NDArray[np.uint8]:
+def _clouds(reader: Any, area: Area) -> NDArray[np.uint8]:
     if reader.classification:
         # By windows, where the scene classification is what tells of clouds.
         classes = reader.scene_classification(area)
@@ -67,11 +60,15 @@ SCL = Mask(
         5: "not vegetated", 6: "water", 7: "unclassified", 8: "cloud, medium probability",
         9: "cloud, high probability", 10: "thin cirrus", 11: "snow or ice",
     },
-    _require_scl,
-    _read_scl,
+    methodcaller("require_classification"),
+    _scene_classification,
 )  # fmt: skip
-CLOUD = Mask("cloud", {1: "clear", 2: "cloud, cloud shadow or cirrus"}, _require_clouds,
-             _read_clouds)  # fmt: skip
+CLOUD = Mask(
+    "cloud",
+    {1: "clear", 2: "cloud, cloud shadow or cirrus"},
+    methodcaller("require_clouds"),
+    _clouds,
+)
 MASKS = {mask.name: mask for mask in (SCL, CLOUD)}
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from s2_superres.errors import AreaError
+from s2_superres.errors import AreaError, InputError
 
 #: 10 m pixels along the side of one 60 m pixel.
 UNIT = 6
@@ -188,6 +188,24 @@ class Grid:
                 f"{_text(self.bounds)} in {self.crs}; give an area within, or another product"
             )
         return found
+
+    def halved_area(self, area: Area) -> Area:
+        """Return where a window lies at half the resolution.
+
+        Raises
+        ------
+        InputError
+            If it cuts through a pixel of that.
+        """
+        for start, stop, end in (
+            (area.row, area.row_stop, self.rows),
+            (area.col, area.col_stop, self.cols),
+        ):
+            if start % 2 or (stop % 2 and stop != end):
+                raise InputError(
+                    f"{area} cuts through pixels of the first overview; give even rows and columns"
+                )
+        return area.outward(2)
 
 
 def round_up(value: int, unit: int) -> int:

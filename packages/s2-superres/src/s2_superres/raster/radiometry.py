@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from s2_superres.bands import BY_RESOLUTION
+from s2_superres.bands import BY_RESOLUTION, SATURATED
 from s2_superres.raster.filling import fill_invalid
 
 #: Digital numbers per unit of the networks' scale.
@@ -44,7 +44,7 @@ class Radiometry:
 
     offsets: Mapping[int, tuple[float, ...]]
     nodata: float | None = 0.0
-    saturated: float | None = 65535.0
+    saturated: float | None = float(SATURATED)
     dtype: DTypeLike = np.uint16
 
     @classmethod
@@ -52,7 +52,7 @@ class Radiometry:
         cls,
         offset: float,
         nodata: float | None = 0.0,
-        saturated: float | None = 65535.0,
+        saturated: float | None = float(SATURATED),
         dtype: DTypeLike = np.uint16,
     ) -> Radiometry:
         """The same offset for every band."""

@@ -8,13 +8,12 @@ https://github.com/zarr-conventions, CF's packing and grid mapping, and rioxarra
 from __future__ import annotations
 
 import base64
+import math
 import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from s2_superres.raster.grid import PIXEL, Grid
 from s2_superres.writers.spec import Layer, RasterSpec
@@ -65,7 +64,7 @@ def create_store(path: Path, spec: RasterSpec, options: Options, found: Sequence
         ):
             about = coordinate_attributes(axis)
             array = _create(group, name, (name,), about, shape=values.shape, dtype="float64",
-                            chunks=values.shape, fill_value=np.nan, compressors=None)  # fmt: skip
+                            chunks=values.shape, fill_value=math.nan, compressors=None)  # fmt: skip
             array[:] = values
         # Of Zarr 2 xarray would mask a fill value of 0.
         fill = 0 if options.format == 3 else None
@@ -204,18 +203,15 @@ def band_attributes(spec: RasterSpec, layer: Layer) -> dict[str, Any]:
     if (layer.scale, layer.offset) != (1.0, 0.0):
         said |= {"scale_factor": layer.scale, "add_offset": layer.offset}
     if layer.classes:
-        # The names of CF, whose words are joined by underscores.
-        said["flag_values"] = list(layer.classes)
-        said["flag_meanings"] = " ".join(
-            re.sub(r"\W+", "_", name) for name in layer.classes.values()
-        )
+        said["flag_values"] = list(layer.flags)
+        said["flag_meanings"] = " ".join(layer.flags.values())
     if spec.nodata is not None:
-        said["_FillValue"] = _fill(spec.nodata, np.dtype(spec.dtype))
+        said["_FillValue"] = _fill(spec.nodata, spec.dtype)
     return said
 
 
-def _fill(nodata: float, dtype: np.dtype[Any]) -> int | str:
+def _fill(nodata: float, dtype: str) -> int | str:
     """Return no data as xarray writes it: JSON has no NaN."""
-    if dtype.kind in "iu":
+    if "int" in dtype:
         return int(nodata)
     return base64.standard_b64encode(struct.pack("<d", nodata)).decode()

@@ -6,6 +6,7 @@ them. To add a format, see "Add a writer" in the documentation's page on the hou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,11 @@ class Layer:
     scale: float = 1.0
     offset: float = 0.0
     classes: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def flags(self) -> dict[int, str]:
+        """The classes in CF's way, whose names are words joined by underscores."""
+        return {value: re.sub(r"\W+", "_", name) for value, name in self.classes.items()}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2_superres.errors import InputError
 from s2_superres.raster.grid import PIXEL, Area, Grid
 from s2_superres.writers.spec import RasterSpec
 
@@ -53,18 +52,11 @@ class StagedRaster:
         _put(self._full, area, values)
         if self._half is None:
             return
-        for start, stop, end in (
-            (area.row, area.row_stop, self.grid.rows),
-            (area.col, area.col_stop, self.grid.cols),
-        ):
-            if start % 2 or (stop % 2 and stop != end):
-                raise InputError(
-                    f"{area} cuts through pixels of the first overview; give even rows and columns"
-                )
+        where = self.grid.halved_area(area)
         half = self.spec.halve(values)
         if self.spec.saturated is not None and not self._saturated:
             self._saturated = bool((half == self.spec.saturated).any())
-        _put(self._half, Area(area.row // 2, area.col // 2, *half.shape[1:]), half)
+        _put(self._half, where, half)
 
     def finish(self) -> None:
         """Make the coarser overviews; nothing can be written any more."""

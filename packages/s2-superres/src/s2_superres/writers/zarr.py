@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2_superres.errors import InputError, InstallationError, OutputError
+from s2_superres.errors import InstallationError, OutputError
 from s2_superres.files.kinds import ZARR
 from s2_superres.files.paths import check_output
 from s2_superres.files.scratch import ScratchFolder
@@ -249,16 +249,7 @@ class ZarrWriter:
         """Return where a window lies, and where in the first overview."""
         if len(self.levels) == 1:
             return [(0, area)]
-        for start, stop, end in (
-            (area.row, area.row_stop, self.spec.grid.rows),
-            (area.col, area.col_stop, self.spec.grid.cols),
-        ):
-            if start % 2 or (stop % 2 and stop != end):
-                raise InputError(
-                    f"{area} cuts through pixels of the first overview; give even rows and columns"
-                )
-        half = Area(area.row // 2, area.col // 2, -(-area.rows // 2), -(-area.cols // 2))
-        return [(0, area), (1, half)]
+        return [(0, area), (1, self.spec.grid.halved_area(area))]
 
     def _halved(self, area: Area, values: NDArray[Any]) -> list[tuple[int, Area, NDArray[Any]]]:
         """Return a window's pixels and those of the first overview, and where they go."""

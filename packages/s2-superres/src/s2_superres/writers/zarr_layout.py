@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from s2_superres.errors import InputError
 from s2_superres.raster.grid import PIXEL, Area, Grid, round_up
 from s2_superres.writers.spec import RasterSpec
@@ -161,6 +159,8 @@ class Level:
 
     def coordinates(self, grid: Grid) -> tuple[Any, Any]:
         """Return the centres of its rows and columns."""
+        import numpy as np
+
         centres = [np.arange(size) + 0.5 for size in (self.rows, self.cols)]
         return grid.top - self.pixel * centres[0], grid.left + self.pixel * centres[1]
 

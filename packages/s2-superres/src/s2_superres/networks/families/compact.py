@@ -6,13 +6,13 @@ base and one of its inputs. A second, smaller part may follow, see `s2_superres.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from s2_superres.networks.body import Body
 from s2_superres.networks.family import Family
-from s2_superres.networks.spec import NetworkSpec
-from s2_superres.raster.degradation import degradation_taps
-from s2_superres.raster.kernels import VAPOUR_RADIUS, WINDOW_RADIUS, smoothing_taps
+
+if TYPE_CHECKING:
+    from s2_superres.networks.body import Body
+    from s2_superres.networks.spec import NetworkSpec
 
 #: Details are small beside reflectances: bring them to the same order for the body.
 _DETAIL_GAIN = 8.0
@@ -26,6 +26,9 @@ def _evens_vapour(spec: NetworkSpec) -> bool:
 
 
 def _reach(spec: NetworkSpec) -> int:
+    from s2_superres.raster.degradation import degradation_taps
+    from s2_superres.raster.kernels import VAPOUR_RADIUS, WINDOW_RADIUS, smoothing_taps
+
     ratio = spec.ratio
     margin = (len(degradation_taps(ratio)) - ratio) // 2
     # The coefficients' window and high-pass, in coarse pixels; the guides at 60 m
@@ -109,7 +112,8 @@ FAMILIES = (
         features=64,
         blocks=6,
         tile=720,
-        mirrored=max(WINDOW_RADIUS, smoothing_taps(2).size // 2),
+        # `kernels.WINDOW_RADIUS`, more than the reach of the smoothing.
+        mirrored=6,
         # It scales its output down itself.
         tail_rate=1.0,
         trims=True,

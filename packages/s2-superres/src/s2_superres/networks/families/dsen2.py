@@ -5,12 +5,17 @@ Lanaras et al. 2018 (arXiv 1803.04271).
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from s2_superres.networks.body import Body
 from s2_superres.networks.family import Family
-from s2_superres.networks.keras2 import read_legacy
-from s2_superres.networks.spec import NetworkSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from s2_superres.networks.body import Body
+    from s2_superres.networks.spec import NetworkSpec
 
 
 def _graph(body: Body, inputs: list[Any]) -> Any:
@@ -32,6 +37,12 @@ def _reach(spec: NetworkSpec) -> int:
     return 2 * spec.ratio
 
 
+def _circulating(path: Path) -> tuple[NetworkSpec, dict[str, NDArray[np.float32]]] | None:
+    from s2_superres.networks.keras2 import read_legacy
+
+    return read_legacy(path)
+
+
 _TAIL_RATE = 1 / 16
 
 FAMILIES = (
@@ -44,7 +55,7 @@ FAMILIES = (
         blocks=6,
         tile=636,
         tail_rate=_TAIL_RATE,
-        foreign=read_legacy,
+        foreign=_circulating,
     ),
     Family(
         name="vdsen2",

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
-from s2_superres.bands import BANDS, BY_RESOLUTION, Band, central_wavelengths
+from s2_superres.bands import BANDS, BY_RESOLUTION, SATURATED, Band, central_wavelengths
 from s2_superres.errors import ProductError
 from s2_superres.products.openers import Opener, Request
 from s2_superres.products.product import Level, Product
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2_superres.files.npz import Header
-
-_SATURATED = 65535
 
 
 def _recognises(source: Any) -> bool:
@@ -50,11 +48,11 @@ def _open(source: Any, request: Request) -> Product:
             f"{path}: holds no b10 and b20, the bands at 10 m and 20 m; crops with every band at "
             "60 m are for patches only"
         )
-    level = _level(request.level or facts.get("level") or path.stem[:3])
+    level = request.level or facts.get("level") or path.stem[:3]
     return Product(
         path=str(path),
         name=path.stem,
-        level=level,
+        level=cast("Level", level) if level in get_args(Level) else "unknown",
         baseline="unknown",
         tile=facts.get("place") or path.stem.removeprefix("L1C_").removeprefix("L2A_"),
         acquired=None,
@@ -64,7 +62,7 @@ def _open(source: Any, request: Request) -> Product:
         quantification=10000,
         offsets=dict.fromkeys((band.name for band in BANDS), 0.0),
         nodata=0,
-        saturated=_SATURATED,
+        saturated=SATURATED,
         files={band.name: str(path) for r in there for band in BY_RESOLUTION[r]},
         missing={
             band.name: f"{path}: has no {r} m bands (key b{r})"
@@ -76,14 +74,6 @@ def _open(source: Any, request: Request) -> Product:
         format="crop",
         facts=facts,
     )
-
-
-def _level(text: str) -> Level:
-    for level in get_args(Level):
-        if text == level:
-            found: Level = level
-            return found
-    return "unknown"
 
 
 def _grid(path: Path, there: Mapping[int, Header]) -> Grid:
@@ -125,7 +115,7 @@ class CropReader(Reader):
     def _read_band(self, band: Band, area: Area, out: NDArray[np.uint16]) -> None:
         whole = self._arrays[f"b{band.resolution}"][BY_RESOLUTION[band.resolution].index(band)]
         part = whole[area.row : area.row_stop, area.col : area.col_stop]
-        out[:] = part.clip(0, _SATURATED)
+        out[:] = part.clip(0, SATURATED)
 
     def measured(self, area: Area, resolution: int) -> NDArray[np.bool_] | None:
         """See `Reader`."""

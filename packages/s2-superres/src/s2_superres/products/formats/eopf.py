@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2_superres.bands import BANDS, Band, central_wavelengths
+from s2_superres.bands import BANDS, SATURATED, Band, central_wavelengths
 from s2_superres.errors import InstallationError, ProductError
 from s2_superres.products import metadata
 from s2_superres.products.openers import Opener, Request
@@ -36,7 +36,6 @@ _OPAQUE_OR_CIRRUS = 1 | 2
 _NAME = re.compile(
     r"S2([A-D])_MSIL(1C|2A)_(\d{8}T\d{6})_N(\d\d)(\d\d)_R(\d{3})_(T\d\d[A-Z]{3})_\w+"
 )
-_SATURATED = 65535
 
 
 def _recognises(source: Any) -> bool:
@@ -147,7 +146,7 @@ def _product(
         quantification=10000,
         offsets=offsets,
         nodata=0,
-        saturated=_SATURATED,
+        saturated=SATURATED,
         files=files,
         missing=missing,
         wavelengths=_wavelengths(spacecraft, arrays),
@@ -286,7 +285,7 @@ class EopfReader(Reader):
         offset = self.product.offsets[band.name]
         numbers = np.rint(values.astype(np.float64) * 10000 - offset)
         known = np.isfinite(numbers)
-        out[:] = np.where(known, np.clip(numbers, 1, _SATURATED), 0)
+        out[:] = np.where(known, np.clip(numbers, 1, SATURATED), 0)
 
     def require_clouds(self) -> None:
         """See `Reader`."""

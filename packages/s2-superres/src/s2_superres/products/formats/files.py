@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from s2_superres.bands import BANDS, central_wavelengths, find_band
+from s2_superres.bands import BANDS, SATURATED, central_wavelengths, find_band
 from s2_superres.errors import ProductError
 from s2_superres.products.offsets import Claim, decide
 from s2_superres.products.openers import Opener, Request
@@ -83,7 +83,7 @@ def _open(source: Any, request: Request) -> Product:
         quantification=10000,
         offsets=dict.fromkeys((band.name for band in BANDS), offset),
         nodata=0,
-        saturated=65535,
+        saturated=SATURATED,
         files=hrefs,
         missing=missing,
         wavelengths=central_wavelengths(spacecraft),

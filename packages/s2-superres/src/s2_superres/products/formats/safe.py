@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2_superres.bands import Band
+from s2_superres.bands import SATURATED, Band
 from s2_superres.errors import ProductError
 from s2_superres.products import granules, images, layout, metadata
 from s2_superres.products.containers import Container
@@ -133,7 +133,7 @@ def _open(found: _Found, granule: Granule, offset: float | None) -> Product:
         quantification=metadata.quantification(root, level),
         offsets=offsets,
         nodata=metadata.special_value(root, "NODATA", 0),
-        saturated=metadata.special_value(root, "SATURATED", 65535),
+        saturated=metadata.special_value(root, "SATURATED", SATURATED),
         files=files,
         missing=missing,
         wavelengths=metadata.wavelengths(root, spacecraft),

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from s2_superres.bands import BANDS, BY_NAME, Band, central_wavelengths
+from s2_superres.bands import BANDS, BY_NAME, SATURATED, Band, central_wavelengths
 from s2_superres.errors import ProductError
 from s2_superres.products import metadata
 from s2_superres.products.granules import IMAGE, tile_in
@@ -144,7 +144,7 @@ def _open(source: Any, request: Request) -> Product:
         quantification=10000,
         offsets={},
         nodata=0,
-        saturated=65535,
+        saturated=SATURATED,
         files=files,
         missing=missing,
         wavelengths=metadata.wavelengths(described, spacecraft)

@@ -59,7 +59,7 @@ def run_suites(session: nox.Session) -> None:
     codes = [0, 5] if session.posargs else [0]
     install(session, METRICS, groups=("test",))
     # A process with TensorFlow takes a gigabyte, and threads of its own.
-    run = ("pytest", "--numprocesses=logical", "--maxprocesses=4")
+    run = ("pytest", "--numprocesses=logical", "--maxprocesses=4", "--timeout=600")
     session.run(*run, f"packages/{METRICS}/tests", *session.posargs, success_codes=codes)
     install(session, METRICS, SUPERRES)
     for suite in (f"packages/{SUPERRES}/tests", "tests"):

@@ -171,6 +171,28 @@ def test_a_scheduler_that_is_lost_is_one_line(way: str, capfd: pytest.CaptureFix
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("way", ["windows", "products"])
+def test_a_scheduler_without_workers_is_not_waited_for_forever(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that it had are gone, and none comes."""
+    monkeypatch.setattr(cluster, "_DESERTED", 1.0)
+    left = distributed.LocalCluster(n_workers=1, dashboard_address=":0", silence_logs=50)
+    with left, pytest.raises(WorkerError, match=r"no worker for 1 s; .*start workers"):
+        desert(way, left)
+
+
+def desert(way: str, left: Any) -> None:
+    with connected(left.scheduler_address) as client:
+        if way == "products":
+            for _ in cluster.run_on_cluster(client, nap, iter(range(9))):
+                left.scale(0)
+        executor = window_executor(client)
+        futures = [executor.submit(time.sleep, 1) for _ in range(9)]
+        left.scale(0)
+        futures[-1].result(timeout=100)
+
+
 def lose_windows(lost: Any) -> None:
     with connected(lost.scheduler_address) as client:
         executor = window_executor(client)

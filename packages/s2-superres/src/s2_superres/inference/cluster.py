@@ -8,6 +8,7 @@ import os
 import platform
 import signal
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -30,6 +31,8 @@ Result = TypeVar("Result")
 
 #: Seconds until a scheduler that does not answer, or has no worker, is out of reach.
 PATIENCE = 10.0
+#: Seconds without any worker until a cluster is given up: it may be about to start some.
+_DESERTED = 300.0
 #: Cores for each process of a cluster that is started here; networks use several well.
 _CORES = 4
 #: Seconds between two looks whether the work is given up, and for what is begun to be removed.
@@ -55,7 +58,8 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Client]:
     InputError
         If the address is none.
     WorkerError
-        If no scheduler answers, it has no workers, or one has another version.
+        If no scheduler answers, it has no workers, or one has another version; later, if it has
+        lost all workers and got no other for five minutes.
     """
     try:
         import distributed
@@ -69,7 +73,7 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Client]:
             raise InputError(f"--dask {address}: give a number of processes, local:4")
         with _local(int(number or 0)) as cluster, distributed.Client(cluster) as client:
             client.register_plugin(_undisturbed())
-            with _quiet(), explained(client):
+            with _quiet(), _watched(client), explained(client):
                 yield client
         return
     there = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
@@ -81,7 +85,7 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Client]:
         raise WorkerError(
             f"{address}: no Dask scheduler answers ({reason}); check the address, and that it runs"
         ) from None
-    with client, _quiet(), explained(client):
+    with client, _quiet(), _watched(client), explained(client):
         try:
             client.wait_for_workers(1, timeout=patience)
         except TimeoutError:
@@ -116,6 +120,45 @@ def explained(client: Client) -> Iterator[None]:
             "the Dask scheduler is out of reach since the work began; what is finished stays, so "
             "start it again and run this again"
         ) from None
+
+
+@contextmanager
+def _watched(client: Client) -> Iterator[None]:
+    """End the wait for a cluster without workers, which Dask would let go on for ever.
+
+    Raises
+    ------
+    WorkerError
+    """
+    over, deserted = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        seen = time.monotonic()
+        while not over.wait(min(_LOOK, _DESERTED)):
+            try:
+                if client.nthreads():
+                    seen = time.monotonic()
+            except Exception:  # The scheduler is what is gone, and that is told elsewhere.
+                return
+            if time.monotonic() - seen > _DESERTED:
+                deserted.set()
+                client.close()
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    except (WorkerError, CancelledError, OSError):
+        if not deserted.is_set():
+            raise
+        raise WorkerError(
+            f"the Dask scheduler has had no worker for {_DESERTED:.0f} s; what is finished stays, "
+            "so start workers and run this again"
+        ) from None
+    finally:
+        over.set()
+        watcher.join()
 
 
 @contextmanager

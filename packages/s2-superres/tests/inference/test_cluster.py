@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,38 +58,12 @@ def pids(client: Any) -> list[int]:
     return list(client.run(os.getpid).values())
 
 
-def sent() -> tuple[Callable[[], Any], Callable[..., Any], Callable[..., Any]]:
-    """What workers are asked to do; defined in here it travels whole: they cannot import tests."""
+def loads() -> tuple[int, int]:
+    """How often this process has loaded networks, and for how many it was asked."""
+    from s2_superres.networks import sharpener as loaded
 
-    def loads() -> tuple[int, int]:
-        """How often this process has loaded networks, and for how many it was asked."""
-        from s2_superres.networks import sharpener as loaded
-
-        found = loaded._load.cache_info()
-        return found.misses, found.hits
-
-    def nap(task: int, share: Any) -> int:
-        time.sleep(0.2)
-        return task
-
-    def hold(path: str, share: Any) -> str:
-        """Keep a file until the work is given up."""
-        if path.endswith("quick"):
-            while not Path(path).with_name("seen").exists():
-                time.sleep(0.05)
-            return "quick"
-        Path(path).touch()
-        try:
-            while True:
-                share(0.5)
-                time.sleep(0.05)
-        finally:
-            Path(path).unlink()
-
-    return loads, nap, hold
-
-
-loads, nap, hold = sent()
+    found = loaded._load.cache_info()
+    return found.misses, found.hits
 
 
 def test_windows_come_out_as_alone_though_a_worker_is_killed(
@@ -205,6 +179,26 @@ def lose_products(lost: Any) -> None:
     with connected(lost.scheduler_address) as client:
         for _ in cluster.run_on_cluster(client, nap, iter(range(9))):
             lost.close()
+
+
+def nap(task: int, share: Any) -> int:
+    time.sleep(0.2)
+    return task
+
+
+def hold(path: str, share: Any) -> str:
+    """Keep a file until the work is given up."""
+    if path.endswith("quick"):
+        while not Path(path).with_name("seen").exists():
+            time.sleep(0.05)
+        return "quick"
+    Path(path).touch()
+    try:
+        while True:
+            share(0.5)
+            time.sleep(0.05)
+    finally:
+        Path(path).unlink()
 
 
 def test_another_version_on_a_worker_is_refused_by_name(

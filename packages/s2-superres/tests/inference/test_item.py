@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +75,94 @@ def test_the_core_schema_admits_it(l1c: Path, plain: Options, tmp_path: Path) ->
         predict(l1c, tmp_path / f"{values}.tif", replace(plain, values=values))
         item = read(tmp_path / f"{values}.json")
         pystac.Item.from_dict({**item, "stac_extensions": []}).validate()
+
+
+NAME = re.compile(r"[a-zA-Z][\w.\-\s]+[a-zA-Z0-9]")
+NUMBER = (int, float)
+#: What the schemas of the extensions admit, by their text: all else with their prefixes is refused.
+ADMITTED: dict[str, Callable[[Any], bool]] = {
+    "proj:code": lambda value: value is None or isinstance(value, str),
+    "proj:wkt2": lambda value: isinstance(value, str),
+    "proj:shape": lambda value: len(value) == 2 and all(type(side) is int for side in value),
+    "proj:transform": lambda value: len(value) in (6, 9),
+    "proj:bbox": lambda value: len(value) in (4, 6),
+    "eo:common_name": lambda value: value in (
+        "coastal", "blue", "green", "red", "rededge071", "rededge075", "rededge078", "nir",
+        "nir08", "nir09", "swir16", "swir22",
+    ),
+    "eo:center_wavelength": lambda value: isinstance(value, NUMBER) and 0.4 < value < 2.3,
+    "raster:scale": lambda value: isinstance(value, NUMBER),
+    "raster:offset": lambda value: isinstance(value, NUMBER),
+    "raster:spatial_resolution": lambda value: isinstance(value, NUMBER),
+    "processing:software": lambda value: all(isinstance(one, str) for one in value.values()),
+    "processing:level": lambda value: value in ("L1C", "L2A"),
+    "processing:lineage": lambda value: isinstance(value, str),
+    "file:size": lambda value: type(value) is int and value >= 0,
+    "file:checksum": lambda value: bool(re.fullmatch("[a-f0-9]+", value)),
+    "classification:classes": lambda value: all(
+        type(one["value"]) is int and re.fullmatch(r"[0-9A-Za-z\-_]+", one["name"])
+        for one in value
+    ),
+    "mlm:name": lambda value: bool(NAME.fullmatch(value)),
+    "mlm:architecture": lambda value: isinstance(value, str),
+    "mlm:framework": lambda value: value == "Keras",
+    "mlm:tasks": lambda value: value == ["super-resolution"],
+    "mlm:input": lambda value: all(
+        {"name", "bands", "input"} <= set(one) and structured(one["input"]) for one in value
+    ),
+    "mlm:output": lambda value: all(
+        {"name", "tasks", "result"} <= set(one) and structured(one["result"]) for one in value
+    ),
+    "mlm:artifact_type": lambda value: isinstance(value, str) and bool(value),
+}  # fmt: skip
+
+
+def structured(value: dict[str, Any]) -> bool:
+    names = all(re.fullmatch("[a-z-_]+", name) for name in value["dim_order"])
+    sizes = all(type(size) is int for size in value["shape"])
+    return names and sizes and value["data_type"] == "float32"
+
+
+def told(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key with a prefix, however deep."""
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(key, str) and ":" in key:
+            yield key, one
+        if isinstance(one, dict | list):
+            yield from told(one)
+
+
+@pytest.mark.parametrize("network", ["weights", "none"])
+def test_extensions_admit_what_is_told_and_are_named(
+    plain: Options, tmp_path: Path, network: str
+) -> None:
+    """Each field has a value that its extension admits; each extension is declared, and used."""
+    spec = ProductSpec("L2A", "05.11", Grid("EPSG:32633", 300000.0, 6200040.0, 240, 300))
+    source = write_product_item(tmp_path, spec, landscape, "earthsearch-c1")
+    options = replace(plain, include_10m=True, masks="scl")
+    if network == "none":
+        options = replace(options, network="none", weights=None)
+    predict(source, tmp_path / "o.tif", options)
+    item = read(tmp_path / "o.json")
+    found = [(key, one) for key, one in told(item) if not key.startswith("s2_superres:")]
+    for key, one in found:
+        assert ADMITTED[key](one), (key, one)
+    prefixes = {"projection": "proj"}
+    declared = [uri.split("/")[3] for uri in item["stac_extensions"]]
+    assert {prefixes.get(one, one) for one in declared} == {key.split(":")[0] for key, _ in found}
+    assert len(set(declared)) == len(declared)
+    # Of mlm, what describes the model stands with the item, and its files say what they are.
+    model = {key for key in item["properties"] if key.startswith("mlm:")}
+    if network == "none":
+        assert not model
+        return
+    assert model >= {f"mlm:{one}" for one in ("name", "architecture", "tasks", "input", "output")}
+    assert "mlm:artifact_type" not in model
+    assets = list(item["assets"].values())
+    assert sum("mlm:model" in one["roles"] for one in assets) == 2
+    for asset in assets:
+        of_model = {key for key in asset if key.startswith("mlm:")}
+        assert of_model == ({"mlm:artifact_type"} if "mlm:model" in asset["roles"] else set())
 
 
 def test_it_says_what_the_file_says(l2a: Path, plain: Options, tmp_path: Path) -> None:
@@ -186,11 +276,17 @@ def test_batches_write_items_and_those_that_lack(l1c: Path, plain: Options, tmp_
         assert (outcome.status, len(items)) == (("done", 0), ("skipped", 1))[stac]
 
 
-def test_the_command_writes_it(l1c: Path, tiny: dict[int, str], tmp_path: Path) -> None:
+def test_the_command_writes_it_and_says_where(
+    l1c: Path, tiny: dict[int, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In its summary, for people and as JSON."""
     command = ["predict", str(l1c), str(tmp_path / "o.tif"), "--bands", "B05", "--weights",
-               tiny[20], "--bounds", ",".join(map(str, PART)), "--stac", "--quiet"]  # fmt: skip
+               tiny[20], "--bounds", ",".join(map(str, PART)), "--stac", "--overwrite"]  # fmt: skip
     app(command, standalone_mode=False)
     assert read(tmp_path / "o.json")["assets"]["data"]["href"] == "./o.tif"
+    assert f"\nitem      {tmp_path / 'o.json'}\n" in capsys.readouterr().out
+    app([*command, "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["item"] == str(tmp_path / "o.json")
 
 
 @settings(deadline=None, max_examples=30)

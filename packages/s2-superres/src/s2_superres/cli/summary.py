@@ -43,7 +43,10 @@ def plan_dict(run: Prepared, cost: Estimate) -> dict[str, Any]:
 
 def summary_text(summary: Summary) -> str:
     """Return what ``predict`` prints when it is done."""
-    lines = [f"output    {summary.output}", *_what(summary.plan)]
+    lines = [f"output    {summary.output}"]
+    if summary.item:
+        lines.append(f"item      {summary.item}")
+    lines += _what(summary.plan)
     rate = summary.pixels / summary.seconds / 1e6
     lines.append(f"time      {duration(summary.seconds)}, {rate:.2f} Mpixel/s")
     if summary.valid_share < 1:

@@ -30,18 +30,19 @@ from s2_superres.writers.spec import RasterSpec
 _EXTENSIONS = "https://stac-extensions.github.io/{}/schema.json"
 #: Names of the EO extension for what bands show.
 _COMMON = {
-    "B01": "coastal", "B02": "blue", "B03": "green", "B04": "red", "B05": "rededge",
-    "B06": "rededge", "B07": "rededge", "B08": "nir", "B8A": "nir08", "B09": "nir09",
+    "B01": "coastal", "B02": "blue", "B03": "green", "B04": "red", "B05": "rededge071",
+    "B06": "rededge075", "B07": "rededge078", "B08": "nir", "B8A": "nir08", "B09": "nir09",
     "B11": "swir16", "B12": "swir22",
 }  # fmt: skip
 
 
-def write_item(run: Prepared, output: Path) -> None:
-    """Write the item of a finished output, if one is asked for."""
+def write_item(run: Prepared, output: Path) -> Path | None:
+    """Write the item of a finished output, if one is asked for; return where."""
     path = item_path(run, output)
     if path is not None:
         text = json.dumps(describe(run, output, path), indent=2, allow_nan=False)
         write_text(path, f"{text}\n")
+    return path
 
 
 def complete(run: Prepared, output: Path) -> None:
@@ -66,7 +67,7 @@ def describe(run: Prepared, output: Path, path: Path) -> dict[str, Any]:
     product, spec = run.product, raster_spec(run, output)
     networks = [weights for weights in run.job.sharpener.weights.values() if weights.sha256]
     used = ["projection/v2.0.0", "eo/v2.0.0", "raster/v2.0.0", "processing/v1.2.0", "file/v2.1.0"]
-    used += ["mlm/v1.3.0"] if networks else []
+    used += ["mlm/v1.4.0"] if networks else []
     used += ["classification/v2.0.0"] if spec.has_classes else []
     geometry, bbox = footprint(run.grid)
     data: dict[str, Any] = {
@@ -242,6 +243,7 @@ def _weights(networks: list[Weights]) -> Iterator[tuple[str, dict[str, Any]]]:
                 "type": "application/octet-stream; framework=keras",
                 "title": f"{weights.name}, of the network for {weights.spec.resolution} m",
                 "roles": ["mlm:model", "mlm:weights"],
+                "mlm:artifact_type": "weights of s2-superres",
                 # A multihash: SHA-256 of 32 bytes.
                 "file:checksum": f"1220{weights.sha256}",
             },

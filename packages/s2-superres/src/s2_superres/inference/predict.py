@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,8 @@ def predict(
             _run_here(run, todo, store)
         else:
             run_on(executor, run, todo, store)
-    write_item(run, output)
-    return tally.summary(output, time.perf_counter() - start)
+    item = write_item(run, output)
+    return replace(tally.summary(output, time.perf_counter() - start), item=item)
 
 
 def compared(windows: Plan) -> Iterator[tuple[Window, bool]]:

@@ -51,6 +51,8 @@ class Summary:
         Per sharpened band.
     best_core : Area
         The window with the most data, nearest to the middle: for a quicklook.
+    item : Path, optional
+        The STAC item beside the output.
     """
 
     output: Path
@@ -60,11 +62,13 @@ class Summary:
     valid_share: float
     agreement: dict[str, Agreement]
     best_core: Area
+    item: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values that JSON can hold."""
         return {
             "output": str(self.output),
+            **({"item": str(self.item)} if self.item else {}),
             **self.plan,
             "seconds": round(self.seconds, 3),
             "megapixels_per_second": round(self.pixels / self.seconds / 1e6, 5),

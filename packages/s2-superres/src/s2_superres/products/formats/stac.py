@@ -26,11 +26,12 @@ from s2_superres.products.reading import RasterReader
 from s2_superres.products.remote import fetch, gdal_path, is_url, peek_json, read_json, resolve
 from s2_superres.raster.grid import PIXEL, Grid
 
-#: Keys of assets by what the bands show (the EO extension's common names, and B05 to B07).
+#: Keys of assets by what the bands show: the EO extension's common names, of 1 and 2.
 _COMMON = {
     "coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "rededge1": "B05",
     "rededge2": "B06", "rededge3": "B07", "nir": "B08", "nir08": "B8A", "nir09": "B09",
-    "swir16": "B11", "swir22": "B12",
+    "swir16": "B11", "swir22": "B12", "rededge071": "B05", "rededge075": "B06",
+    "rededge078": "B07",
 }  # fmt: skip
 _KEY = re.compile(r"(?P<name>.+?)(?:_(?P<metres>10|20|60)m)?(?P<jp2>-jp2)?")
 _BASELINE = re.compile(r"_N(\d\d)\.?(\d\d)(?:_|\.|$)")

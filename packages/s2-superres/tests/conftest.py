@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from s2_superres.networks.spec import NetworkSpec
-from s2_superres.networks.weights import save_weights
+from s2_superres.networks.weights import load_weights, save_weights
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.products import coordinates, landscape, write_product
 from s2_superres.testing.spec import ProductSpec
@@ -87,5 +87,24 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
             arrays[f"{name}/bias"] = rng.normal(0, 0.01, shape[1:])
         path = folder / f"tiny_{resolution}m.npz"
         save_weights(path, NetworkSpec("dsen2", resolution, 4, 1), arrays, {}, "float32")
+        paths[resolution] = str(path)
+    return paths
+
+
+@pytest.fixture(scope="session")
+def telling(tmp_path_factory: pytest.TempPathFactory, tiny: dict[int, str]) -> dict[int, str]:
+    """The tiny weights with an untrained head, which tells error bars."""
+    folder = tmp_path_factory.mktemp("telling")
+    rng = np.random.default_rng(1)
+    paths = {}
+    for resolution, file in tiny.items():
+        weights = load_weights(file)
+        bands, seen = len(weights.spec.bands), 4 + 2 * len(weights.spec.bands)
+        shapes = {"error_hidden/kernel": (1, 1, seen, 32), "error_hidden/bias": (32,),
+                  "error_tail/kernel": (1, 1, 32, bands), "error_tail/bias": (bands,)}  # fmt: skip
+        drawn = {name: rng.normal(0, 0.1, shape) for name, shape in shapes.items()}
+        arrays = {**weights.arrays, **drawn, "error_factor": np.full(bands, 2.3)}
+        path = folder / f"telling_{resolution}m.npz"
+        save_weights(path, weights.spec, arrays, {}, "float32")
         paths[resolution] = str(path)
     return paths

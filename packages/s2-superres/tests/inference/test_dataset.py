@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import s2_superres
-from s2_superres.errors import InputError
+from s2_superres.bands import BANDS, BY_RESOLUTION
+from s2_superres.errors import InputError, WeightsError
 from s2_superres.inference.dataset import open_dataset
 from s2_superres.inference.plan import Options
 from s2_superres.inference.predict import predict
-from s2_superres.raster.grid import Grid
+from s2_superres.products.openers import open_product, open_reader
+from s2_superres.raster.grid import Area, Grid
 from s2_superres.testing.products import landscape, write_product
 from s2_superres.testing.spec import ProductSpec
 
@@ -127,6 +129,62 @@ def test_a_dataset_of_three_grids_is_sharpened_like_arrays(tiny: dict[int, str])
         s2_superres.superresolve(dataset.drop_vars("B8A"), **same)
     with pytest.raises(InputError, match="B11 has shape"):
         s2_superres.superresolve(dataset.assign(B11=dataset.B02), **same)
+
+
+def grids(source: Path) -> dict[int, np.ndarray]:
+    """A product's bands as arrays, by resolution."""
+    product = open_product(source)
+    with open_reader(product) as reader:
+        return {
+            r: reader.read(bands, Area(0, 0, 10 * GRID.rows // r, 10 * GRID.cols // r))
+            for r, bands in BY_RESOLUTION.items()
+        }
+
+
+def test_error_bars_are_those_that_the_command_writes(
+    scene: Path, telling: dict[int, str], tmp_path: Path
+) -> None:
+    """Of a product opened as a dataset, and of a dataset of its three grids."""
+    same = {"weights": dict(telling), "precision": "float32", "tile": 180, "with_error": True}
+    predict(scene, tmp_path / "out.tif", Options(**same))
+    with rasterio.open(tmp_path / "out.tif") as file:
+        written = dict(zip(file.descriptions, file.read(), strict=True))
+    errors = [name for name in written if name.endswith("_err90")]
+    assert len(errors) == 8 and all(written[name].any() for name in errors)
+    opened = open_dataset(scene, chunks=77, **same)
+    assert list(opened.data_vars) == list(written)
+    assert opened.B05_err90.attrs["long_name"].startswith("half width")
+    assert "add_offset" not in opened.B05_err90.attrs or opened.B05_err90.add_offset == 0
+    arrays = grids(scene)
+    variables = {
+        band.name: ((f"y{r}", f"x{r}"), plane)
+        for r, planes in arrays.items()
+        for band, plane in zip(BY_RESOLUTION[r], planes, strict=True)
+    }
+    made = s2_superres.superresolve(xr.Dataset(variables), level="L1C", offset=-1000, **same)
+    assert set(made.data_vars) == set(written)
+    assert "B05" in made.B05_err90.attrs["long_name"]
+    of_arrays = s2_superres.superresolve(*arrays.values(), level="L1C", offset=-1000, **same)
+    opened, made = opened.compute(), made.compute()
+    for name, expected in written.items():
+        np.testing.assert_array_equal(opened[name], expected)
+        # Neither rounded nor clipped; the command rounds to whole numbers, and widths up.
+        above = expected - made[name].values
+        low, high = (0, 1) if name in errors else (-0.5, 0.5)
+        assert low - 1e-3 <= above.min() and above.max() <= high + 1e-3
+    np.testing.assert_array_equal(made.B05_err90, of_arrays.err20[0])
+    np.testing.assert_array_equal(made.B09_err90, of_arrays.err60[1])
+
+
+def test_error_bars_need_weights_that_tell_them(scene: Path, tiny: dict[int, str]) -> None:
+    """As for the command."""
+    zeros = {band.name: ((f"y{band.resolution}", f"x{band.resolution}"),
+                         np.full((240 // band.resolution,) * 2, 2000, np.uint16))
+             for band in BANDS if band.resolution < 60}  # fmt: skip
+    with pytest.raises(WeightsError, match="tell no errors"):
+        s2_superres.superresolve(xr.Dataset(zeros), level="L1C", weights=tiny, with_error=True)
+    with pytest.raises(WeightsError, match="tell no errors"):
+        open_dataset(scene, weights=dict(tiny), with_error=True)
 
 
 def test_what_cannot_be_is_said(scene: Path) -> None:

@@ -70,23 +70,7 @@ def test_the_pixels_are_those_of_the_geotiff(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["o.tif", "o.zarr", "q.png"]
 
 
-@pytest.fixture
-def told(tmp_path: Path, tiny: dict[int, str]) -> dict[int, str]:
-    """Tiny weights with an untrained head for errors."""
-    from s2_superres.networks.weights import load_weights, save_weights
-
-    weights = load_weights(tiny[20])
-    rng = np.random.default_rng(1)
-    shapes = {"error_hidden/kernel": (1, 1, 16, 32), "error_hidden/bias": (32,),
-              "error_tail/kernel": (1, 1, 32, 6), "error_tail/bias": (6,)}  # fmt: skip
-    drawn: dict[str, Any] = {name: rng.normal(0, 0.1, shape) for name, shape in shapes.items()}
-    arrays = {**weights.arrays, **drawn, "error_factor": np.full(6, 2.3)}
-    path = tmp_path / "told_20m.npz"
-    save_weights(path, weights.spec, arrays, {}, "float32")
-    return {20: str(path)}
-
-
-def test_error_bars_and_masks_too(l1c: Path, tmp_path: Path, told: dict[int, str]) -> None:
+def test_error_bars_and_masks_too(l1c: Path, tmp_path: Path, telling: dict[int, str]) -> None:
     """`B05_err90` has no offset; what lies outside the polygons is no data."""
     aoi = tmp_path / "aoi.geojson"
     ring = [[300200, 6199900], [301900, 6199500], [300700, 6198400], [300200, 6199900]]
@@ -97,7 +81,7 @@ def test_error_bars_and_masks_too(l1c: Path, tmp_path: Path, told: dict[int, str
         f'"geometry": {{"type": "Polygon", "coordinates": [{ring}]}}}}]}}'
     )
     options = Options(
-        weights=told, bands="B05", with_error=True, aoi=aoi, mask_outside=True,
+        weights=telling, bands="B05", with_error=True, aoi=aoi, mask_outside=True,
         precision="float32", tile=168,
     )  # fmt: skip
     predict(l1c, tmp_path / "o.tif", options)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,16 +14,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer import BadParameter
 
-from s2_superres import open_product, superresolve
+import s2_superres
+from s2_superres import open_product, predict_batch, superresolve
 from s2_superres.bands import BANDS, BY_RESOLUTION, Band
+from s2_superres.cli.app import app
 from s2_superres.errors import InputError, ProductError
+from s2_superres.inference.batch import Batch
 from s2_superres.inference.plan import Options
 from s2_superres.inference.predict import predict
 from s2_superres.patches.scenes import open_scenes
 from s2_superres.products import remote
 from s2_superres.products.openers import open_reader
 from s2_superres.products.product import Product
+from s2_superres.products.sources import expand
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.testing.catalogues import DIALECTS, write_item
 from s2_superres.testing.products import coordinates, landscape, write_product
@@ -316,6 +323,53 @@ def test_links_are_signed_by_a_hook(site: Site) -> None:
         f"{site.url}earthsearch-c1.json", sign=lambda href: f"{href}?{site.token}"
     )
     check_pixels(product)
+
+
+@pytest.fixture
+def signing(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A site that wants signatures, and the name of a function that makes them."""
+    site.token = "sig=a%2Bb"
+    (tmp_path / "signatures.py").write_text(f"def sign(href): return href + '?{site.token}'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "signatures", raising=False)
+    return "signatures:sign"
+
+
+def test_links_are_signed_in_every_way_to_run(site: Site, signing: str, tmp_path: Path) -> None:
+    """From Python to a file, in a batch, on other processes and as a dataset."""
+    url = f"{site.url}earthsearch-c1.json"
+
+    def sign(href: str) -> str:
+        return f"{href}?{site.token}"
+
+    options = Options(network="none", bands="B05", precision="float32", sign=sign)
+    done = superresolve(url, tmp_path / "a.tif", network="none", bands="B05", sign=sign)
+    assert done.valid_share == 1
+    found = predict_batch([url], tmp_path / "many", options)
+    assert [(each.status, each.message) for each in found] == [("done", "")]
+    (task,) = Batch(tuple(expand([url], sign=sign)), tmp_path, options).tasks(pytest.fail)
+    with open_reader(pickle.loads(pickle.dumps(task)).product) as reader:
+        assert reader.read(BY_RESOLUTION[10], Area(0, 0, 6, 6)).all()
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("rioxarray")
+    dataset = s2_superres.open(url, network="none", bands="B05", sign=sign)
+    assert isinstance(dataset, xarray.Dataset) and dataset.B05[:12, :12].values.all()
+
+
+def test_the_command_signs_by_a_function_that_is_named(
+    site: Site, signing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MODULE:FUNCTION; what is none is a wrong usage that says why."""
+    url = f"{site.url}earthsearch-c1.json"
+    app(["info", url, "--sign", signing], standalone_mode=False)
+    assert "L2A" in capsys.readouterr().out
+    command = ["predict", url, str(tmp_path / "a.tif"), "--bands", "B05", "--network", "none"]
+    app([*command, "--sign", signing, "--stac"], standalone_mode=False)
+    text = (tmp_path / "a.json").read_text()
+    assert "earthsearch-c1.json" in text and "sig=" not in text
+    for wrong in ("nowhere:sign", "signatures:seal", "signatures:__name__", "signatures", ":sign"):
+        with pytest.raises(BadParameter, match=re.escape(repr(wrong))):
+            app([*command, "--sign", wrong], standalone_mode=False)
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -94,6 +95,23 @@ def four_numbers(text: str) -> Bounds:
     return left, bottom, right, top
 
 
+def function_named(text: str) -> Callable[[str], str]:
+    """Return the function that ``module:function`` names."""
+    module, _, name = text.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise typer.BadParameter(
+            f"{text!r}: cannot be imported ({error}); install its package, and give MODULE:FUNCTION"
+        ) from None
+    if not callable(found):
+        raise typer.BadParameter(f"{text!r}: is no function")
+    function: Callable[[str], str] = found
+    return function
+
+
 ProductArgument = Annotated[
     str,
     typer.Argument(
@@ -116,6 +134,15 @@ OffsetOption = Annotated[
     typer.Option(
         metavar="-1000|0",
         help="What to add to the digital numbers, where a catalogue contradicts itself.",
+        show_default=False,
+    ),
+]
+SignOption = Annotated[
+    Any,
+    typer.Option(
+        metavar="MODULE:FUNCTION",
+        parser=function_named,
+        help="What makes the link to read of one in a catalogue, such as planetary_computer:sign.",
         show_default=False,
     ),
 ]

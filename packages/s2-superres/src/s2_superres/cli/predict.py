@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ from s2_superres.cli.options import (
     OffsetOption,
     OverwriteOption,
     ReflectanceOption,
+    SignOption,
     StacOption,
     ThreadsOption,
     VerifyOption,
@@ -197,6 +198,7 @@ def predict(
     mask_outside: MaskOption = False,
     granule: GranuleOption = None,
     offset: OffsetOption = None,
+    sign: SignOption = None,
     verify: VerifyOption = False,
     network: NetworkOption = "default",
     weights: WeightsOption = None,
@@ -244,6 +246,7 @@ def predict(
         mask_outside=mask_outside,
         granule=granule,
         offset=offset,
+        sign=sign,
         network=network,
         weights=("none" if without else weights) or None,
         consistent=consistent,
@@ -262,7 +265,7 @@ def predict(
         if quicklook is not None:
             raise typer.BadParameter("--quicklook is of one product; leave it or --out-dir out")
         many = Batch(
-            tuple(expand(products, recursive=recursive)),
+            tuple(expand(products, recursive=recursive, sign=sign)),
             out_dir, options, jobs, batch.read_shard(shard), ledger, verify,
         )  # fmt: skip
         if dry_run:
@@ -270,7 +273,7 @@ def predict(
         else:
             batch.run(many, dask, as_json=as_json, quiet=quiet, verbose=verbose)
         return
-    product, output = _one_product(products, (recursive, jobs > 1, shard, ledger))
+    product, output = _one_product(products, (recursive, jobs > 1, shard, ledger), sign)
     run = prepare(product if dask is None else absolute(product), options)
     output = output or default_output(run)
     check_paths(run, output, quicklook)
@@ -300,7 +303,9 @@ def predict(
         typer.echo(words.summary_text(summary))
 
 
-def _one_product(products: list[str], of_batches: tuple[object, ...]) -> tuple[str, Path | None]:
+def _one_product(
+    products: list[str], of_batches: tuple[object, ...], sign: Any
+) -> tuple[str, Path | None]:
     """Return the product and the output of a run without --out-dir."""
     from s2_superres.errors import InputError
     from s2_superres.products.sources import is_several
@@ -312,7 +317,7 @@ def _one_product(products: list[str], of_batches: tuple[object, ...]) -> tuple[s
             raise typer.BadParameter(f"{flag} is for many products; give a folder with --out-dir")
     if len(products) > 2:
         raise typer.BadParameter(f"{len(products)} products; give a folder with --out-dir")
-    if is_several(products[0]):
+    if is_several(products[0], sign):
         raise InputError(
             f"{products[0]}: stands for several products; give one, or a folder with --out-dir"
         )

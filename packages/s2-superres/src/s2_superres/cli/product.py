@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2_superres.cli.options import GranuleOption, OffsetOption, ProductArgument, VerifyOption
+from s2_superres.cli.options import (
+    GranuleOption,
+    OffsetOption,
+    ProductArgument,
+    SignOption,
+    VerifyOption,
+)
 from s2_superres.cli.progress import Display
 
 if TYPE_CHECKING:
@@ -19,6 +25,7 @@ def info(
     product: ProductArgument,
     granule: GranuleOption = None,
     offset: OffsetOption = None,
+    sign: SignOption = None,
     verify: VerifyOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
@@ -26,7 +33,7 @@ def info(
     from s2_superres.products.openers import open_product
     from s2_superres.products.summary import summarize
 
-    found = open_product(product, granule, offset=offset)
+    found = open_product(product, granule, offset=offset, sign=sign)
     if verify:
         check_files(found)
     typer.echo(json.dumps(found.to_dict(), indent=2) if as_json else summarize(found))

@@ -121,14 +121,17 @@ class Batch:
 
     def tasks(self, report: Callable[[Outcome], None]) -> Iterator[Task]:
         """Open the products one by one; what cannot be opened, or is there twice, is reported."""
-        options = self.options
+        # Links are signed here; what signs them need not be able to go elsewhere.
+        options = replace(self.options, sign=None)
         if self.jobs > 1:
             share = max(1, (options.threads or os.cpu_count() or 1) // self.jobs)
             options = replace(options, threads=share)
         taken: dict[Path, str] = {}
         for listed in self.mine:
             try:
-                products = open_granules(listed.source, options.granule, offset=options.offset)
+                products = open_granules(
+                    listed.source, options.granule, offset=options.offset, sign=self.options.sign
+                )
             except Exception as error:  # Whatever it is, the others are to be done.
                 report(Outcome(listed.label, status="failed", message=explained(error)))
                 continue
@@ -347,10 +350,11 @@ def predict_batch(
     S2SuperresError
         If what is the same for all products cannot be used.
     """
+    options = options or Options()
     batch = Batch(
-        tuple(expand(sources, recursive=recursive)),
+        tuple(expand(sources, recursive=recursive, sign=options.sign)),
         Path(folder),
-        options or Options(),
+        options,
         jobs,
         shard,
         None if ledger is None else Path(ledger),

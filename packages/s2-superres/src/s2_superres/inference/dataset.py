@@ -14,7 +14,7 @@ from s2_superres.choices import Values
 from s2_superres.errors import InputError
 from s2_superres.inference import blocks
 from s2_superres.inference.convention import Convention
-from s2_superres.inference.plan import Prepared, prepare
+from s2_superres.inference.plan import Prepared, error_name, prepare
 from s2_superres.inference.planes import Plane, Planes
 from s2_superres.inference.plausible import check_numbers
 from s2_superres.inference.workers import open_source, reading
@@ -47,8 +47,8 @@ def open_dataset(source: Any, *, chunks: Chunks = None, **options: Any) -> xr.Da
     **options
         The fields of `s2_superres.inference.Options` that say what to make of the product and
         how: ``bands``, ``include_10m``, ``with_error``, ``values``, ``masks``, ``bbox``,
-        ``bounds``, ``aoi``, ``granule``, ``offset``, ``network``, ``weights``, ``consistent``,
-        ``precision``, ``tile``, ``threads``, ``device``.
+        ``bounds``, ``aoi``, ``granule``, ``offset``, ``sign``, ``network``, ``weights``,
+        ``consistent``, ``precision``, ``tile``, ``threads``, ``device``.
 
     Returns
     -------
@@ -170,9 +170,8 @@ def _attributes(run: Prepared, planes: Planes, plane: Plane) -> dict[str, Any]:
         return {"long_name": layer.name, "flag_values": list(layer.flags),
                 "flag_meanings": " ".join(layer.flags.values()),
                 "_FillValue": planes.convention.nodata}  # fmt: skip
-    what = f"half width of the interval that holds {band.name} in 90 %"
     return {
-        "long_name": what if plane.error else band.name,
+        "long_name": _long_name(plane, band),
         "wavelength": run.product.wavelengths[band.name],
         **(
             {}
@@ -182,6 +181,12 @@ def _attributes(run: Prepared, planes: Planes, plane: Plane) -> dict[str, Any]:
         "_FillValue": planes.convention.nodata,
         "units": "1",
     }
+
+
+def _long_name(plane: Plane, band: Band) -> str:
+    return (
+        f"half width of the interval that holds {band.name} in 90 %" if plane.error else band.name
+    )
 
 
 def _dataset(
@@ -265,6 +270,7 @@ def superresolve_dataset(
     tile: int | None = None,
     threads: int | None = None,
     device: str = "auto",
+    with_error: bool = False,
     chunks: Chunks = None,
 ) -> xr.Dataset:
     """Bring the 20 m and 60 m bands of a dataset to 10 m, lazily.
@@ -279,12 +285,14 @@ def superresolve_dataset(
         As for `open_dataset`.
     level, offset, nodata, network, weights, consistent, precision, tile, threads, device
         As for `s2_superres.superresolve` on arrays.
+    with_error : bool
+        Add error bars, if the weights tell them: ``B05_err90`` and so on.
 
     Returns
     -------
     xarray.Dataset
-        The sharpened bands in float32, on the dimensions and coordinates of ``B02``; pixel for
-        pixel what `superresolve` makes of arrays.
+        The sharpened bands, then their error bars, in float32 on the dimensions and coordinates
+        of ``B02``; pixel for pixel what `superresolve` makes of arrays.
 
     Raises
     ------
@@ -304,7 +312,7 @@ def superresolve_dataset(
     networks = choose_networks(
         resolutions, level, network=network, weights=weights, consistent=consistent
     )
-    made = sharpener(networks, Compute(precision, tile, threads, device).ready())
+    made = sharpener(networks, Compute(precision, tile, threads, device).ready(), with_error)
     radiometry = Radiometry.uniform(offset, nodata, SATURATED, np.float32)
     first = found["B02"]
     windows = plan(Area(0, 0, *first.shape), made.tile, made.halo, blocks.unit_of(made.inputs))
@@ -312,19 +320,26 @@ def superresolve_dataset(
         _Variables({name: v.data for name, v in found.items()}, first.shape, nodata),
         blocks.Job(made, windows.outer_shape, radiometry),
         Planes(
-            tuple(Plane(Layer(b.name), b) for r in resolutions for b in BY_RESOLUTION[r]),
-            Convention(Values.DN, 1, 0, 0),  # As they come.
-        ),
+            _planes_of(resolutions, with_error), Convention(Values.DN, 1, 0, 0)
+        ),  # As they come.
     )
     array = _lazy(work, windows, np.float32, chunks)
     return xr.Dataset(
         {
-            layer.name: (first.dims, array[i], {"long_name": layer.name})
-            for i, layer in enumerate(work.planes.layers)
+            plane.layer.name: (first.dims, array[i], {"long_name": _long_name(plane, plane.band)})
+            for i, plane in enumerate(work.planes.planes)
+            if plane.band
         },
         coords=first.coords,
         attrs=dataset.attrs,
     )
+
+
+def _planes_of(resolutions: Sequence[int], with_error: bool) -> tuple[Plane, ...]:
+    """Return what comes out of a dataset: the bands, and after them their error bars."""
+    bands = [band for resolution in resolutions for band in BY_RESOLUTION[resolution]]
+    errors = [Plane(Layer(error_name(b)), b, error=True) for b in bands if with_error]
+    return (*(Plane(Layer(band.name), band) for band in bands), *errors)
 
 
 def _variables(dataset: xr.Dataset, resolutions: Sequence[int]) -> dict[str, xr.DataArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ class Options:
         Tile, for products with several.
     offset : float, optional
         -1000 or 0: what to add to the digital numbers, where a catalogue contradicts itself.
+    sign : callable, optional
+        Makes the URL to read of one in a catalogue, such as ``planetary_computer.sign``.
     network : str
         ``"default"``, ``"compact"``, ``"dsen2"``, ``"vdsen2"`` or ``"none"``.
     weights : path, sequence of paths or mapping of resolution to path, optional
@@ -97,6 +99,7 @@ class Options:
     mask_outside: bool = False
     granule: str | None = None
     offset: float | None = None
+    sign: Callable[[str], str] | None = None
     network: str = "default"
     weights: WeightsFiles | None = None
     consistent: bool = True
@@ -223,7 +226,7 @@ def prepare(product: Product | Source, options: Options | None = None) -> Prepar
     options = options or Options()
     check_proj()
     if not isinstance(product, Product):
-        product = open_product(product, options.granule, offset=options.offset)
+        product = open_product(product, options.granule, offset=options.offset, sign=options.sign)
     bands = choose_bands(options.bands, options.include_10m)
     resolutions = tuple(r for r in (20, 60) if any(b.resolution == r for b in bands))
     if not resolutions:

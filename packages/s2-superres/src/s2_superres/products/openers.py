@@ -202,7 +202,11 @@ def _check_offset(offset: float | None) -> None:
 
 
 def open_granules(
-    source: Source, granule: str | None = None, *, offset: float | None = None
+    source: Source,
+    granule: str | None = None,
+    *,
+    offset: float | None = None,
+    sign: Callable[[str], str] | None = None,
 ) -> list[Product]:
     """Open every granule of a product as a product of its own.
 
@@ -212,7 +216,7 @@ def open_granules(
         As for `open_product`; a path in a granule stands for that one alone.
     granule : str, optional
         Only this one.
-    offset : float, optional
+    offset, sign
         As for `open_product`.
 
     Returns
@@ -227,9 +231,9 @@ def open_granules(
     """
     opener = find_opener(source)
     if granule is not None or opener.open_all is None:
-        return [open_product(source, granule, offset=offset)]
+        return [open_product(source, granule, offset=offset, sign=sign)]
     _check_offset(offset)
-    return opener.open_all(source, Request(offset=offset))
+    return opener.open_all(source, Request(offset=offset, sign=sign))
 
 
 def open_reader(product: Product, bands: Iterable[Band] = BANDS) -> Reader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ _FILES = (".zip", ".json", ".geojson")
 _ENDINGS = (".safe", ".zip", ".zarr", ".json", ".geojson", ".npz")
 #: How the names of our own outputs end: in a folder, or for a pattern, they are no sources.
 OUTPUT = "_10m"
+#: Makes the URL that is read from a link.
+Sign = Callable[[str], str]
 #: Of a search that is answered page by page.
 _MOST_PAGES = 10_000
 
@@ -60,7 +62,11 @@ class Listed:
 
 
 def expand(
-    sources: Source | Iterable[Source], *, recursive: bool = False, also: tuple[str, ...] = ()
+    sources: Source | Iterable[Source],
+    *,
+    recursive: bool = False,
+    also: tuple[str, ...] = (),
+    sign: Sign | None = None,
 ) -> list[Listed]:
     """Return the products that sources stand for, each once, in their order.
 
@@ -75,6 +81,8 @@ def expand(
         Look into folders within folders.
     also : tuple of str
         Endings of other files that count, in small letters.
+    sign : callable, optional
+        Makes the URL that is read from a link.
 
     Raises
     ------
@@ -84,7 +92,7 @@ def expand(
     """
     if isinstance(sources, str | Path | Mapping) or hasattr(sources, "to_dict"):
         sources = [sources]
-    look = _Look(recursive, also)
+    look = _Look(recursive, also, sign)
     found: dict[object, Listed] = {}
     for source in sources:
         for each in look.at(source):
@@ -94,11 +102,11 @@ def expand(
     return list(found.values())
 
 
-def is_several(source: str | Path) -> bool:
+def is_several(source: str | Path, sign: Sign | None = None) -> bool:
     """Whether a source stands for several products by its form."""
     path = Path(source)
     if is_url(source):
-        return _may_be_collection(str(source)) and "features" in read_json(source)
+        return _may_be_collection(str(source)) and "features" in read_json(source, sign)
     if path.is_dir():
         return not _one(path) and sum(1 for _ in _Look(False, ()).walk(path)) > 1
     if path.exists():
@@ -120,13 +128,14 @@ class _Look:
 
     recursive: bool
     also: tuple[str, ...]
+    sign: Sign | None = None
 
     def at(self, source: Source) -> Iterator[Listed]:
         """Yield the products that a source stands for."""
         if not isinstance(source, str | Path):
             yield from _of_object(source)
         elif is_url(source):
-            yield from _of_link(str(source))
+            yield from _of_link(str(source), self.sign)
         elif Path(source).is_dir():
             yield from self._in_folder(Path(source))
         elif Path(source).suffix.lower() in _LISTS and Path(source).is_file():
@@ -227,7 +236,7 @@ def _may_be_collection(url: str) -> bool:
     return path.endswith(("/items", "/search", ".json", ".geojson"))
 
 
-def _of_link(url: str) -> Iterator[Listed]:
+def _of_link(url: str, sign: Sign | None) -> Iterator[Listed]:
     """Yield an item as its link, and the items of a collection page by page."""
     if not _may_be_collection(url):
         yield Listed(url, url)
@@ -236,7 +245,7 @@ def _of_link(url: str) -> Iterator[Listed]:
     for _ in range(_MOST_PAGES):
         if page is None:
             return
-        found = read_json(page)
+        found = read_json(page, sign)
         if "features" not in found:
             yield Listed(url, url)
             return

@@ -16,7 +16,7 @@ import pytest
 from s2_superres.cli.app import app
 from s2_superres.raster.grid import Grid
 from s2_superres.testing.catalogues import write_item
-from s2_superres.testing.products import landscape, write_product
+from s2_superres.testing.products import landscape, write_product, zip_product
 from s2_superres.testing.server import serve
 from s2_superres.testing.spec import ProductSpec
 
@@ -30,6 +30,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
     folder = tmp_path_factory.mktemp("pages")
     write_item(folder, SPEC, landscape, "earthsearch-c1").rename(folder / "item.json")
     write_item(folder, SPEC, landscape, "aws")
+    safe = write_product(folder, SPEC, landscape)
+    zip_product(safe, folder / "product.zip")
+    shutil.rmtree(safe)
     page = (DOCS / "stac.md").read_text(encoding="utf-8")
     mapping = re.search(r"```json\n(.*?)```", page, re.DOTALL)
     assert mapping

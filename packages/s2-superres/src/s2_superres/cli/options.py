@@ -117,7 +117,7 @@ ProductArgument = Annotated[
     typer.Argument(
         metavar="PRODUCT",
         help="A .SAFE folder, its .zip, or its MTD_MSIL1C.xml or MTD_MSIL2A.xml; a STAC item or a "
-        "mapping of bands as .json, or a link to an item; an .npz crop.",
+        "mapping of bands as .json, or a link to an item or to a zip; an .npz crop.",
         show_default=False,
     ),
 ]

@@ -7,7 +7,6 @@ classes at 60 m from baseline 04.00 on, and polygons before that.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +69,7 @@ def find_mask(product: Product) -> tuple[Container, str]:
     ProductError
         If the product has none.
     """
-    container, _ = locate(Path(product.path))
+    container, _ = locate(product.path)
     names = sorted(name for name in container.names if name.startswith(f"{product.granule}/"))
     kinds = (_CLASSES, _POLYGONS) if product.level == "L1C" else (_SCL, _CLASSES, _POLYGONS)
     for kind in kinds:
@@ -85,7 +84,7 @@ def find_mask(product: Product) -> tuple[Container, str]:
 
 def find_classification(product: Product) -> str:
     """Return the path of a ``.SAFE`` product's scene classification, empty if there is none."""
-    container, _ = locate(Path(product.path))
+    container, _ = locate(product.path)
     for name in sorted(container.names):
         if name.startswith(f"{product.granule}/") and _SCL.search(name):
             return container.gdal_path(name)

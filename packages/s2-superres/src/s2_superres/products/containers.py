@@ -10,12 +10,15 @@ import os
 import posixpath
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Protocol
 
 from s2_superres.errors import ProductError
+from s2_superres.products.ranges import open_ranges
+from s2_superres.products.remote import gdal_path
 
 #: No metadata file of a product comes near; a zip can make a gigabyte of a kilobyte.
 MAX_TEXT = 64 * 2**20
@@ -128,7 +131,7 @@ class Zip:
         If it is damaged, or a member's name climbs out of it.
     """
 
-    path: Path
+    path: Path | str
 
     def __post_init__(self) -> None:
         for name, member in self._members.items():
@@ -159,10 +162,13 @@ class Zip:
         """Path of the zip."""
         return str(self.path)
 
+    def _archive(self) -> zipfile.ZipFile:
+        return zipfile.ZipFile(self.path)
+
     @cached_property
     def _members(self) -> dict[str, zipfile.ZipInfo]:
         try:
-            with zipfile.ZipFile(self.path) as archive:
+            with self._archive() as archive:
                 return {item.filename: item for item in archive.infolist() if not item.is_dir()}
         except (zipfile.BadZipFile, EOFError, UnicodeDecodeError):
             raise ProductError(f"{self.path}: not a readable zip; {_DAMAGED}") from None
@@ -191,12 +197,12 @@ class Zip:
     def open(self, name: str) -> IO[bytes]:
         """Open a member to read its bytes; errors come as they are."""
         # The member keeps the archive's file open until it is closed itself.
-        with zipfile.ZipFile(self.path) as archive:
+        with self._archive() as archive:
             return archive.open(name)
 
     def gdal_path(self, name: str) -> str:
         """Path in GDAL's virtual file system; the braces allow any name for the zip."""
-        return f"/vsizip/{{{self.path.absolute()}}}/{name}"
+        return f"/vsizip/{{{Path(self.path).absolute()}}}/{name}"
 
     def where(self, name: str) -> str:
         """Name of the member and of the zip."""
@@ -207,6 +213,24 @@ class Zip:
             return _read(lambda: self.open(name), self.where(name), count)
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError):
             raise ProductError(f"{self.where(name)}: cannot be unpacked; {_DAMAGED}") from None
+
+
+@dataclass(frozen=True)
+class RemoteZip(Zip):
+    """A zip file behind HTTP: of it only what is asked for is fetched."""
+
+    @cached_property
+    def _shared(self) -> zipfile.ZipFile:
+        return zipfile.ZipFile(open_ranges(str(self.path)))
+
+    @contextmanager
+    def _archive(self) -> Iterator[zipfile.ZipFile]:  # type: ignore[override]
+        # Its directory is fetched once.
+        yield self._shared
+
+    def gdal_path(self, name: str) -> str:
+        """Path in GDAL's virtual file system."""
+        return f"/vsizip/{{{gdal_path(str(self.path))}}}/{name}"
 
 
 def _is_own(name: str) -> bool:

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 from s2_superres.errors import ProductError
-from s2_superres.products.containers import Container, Folder, Zip
+from s2_superres.products.containers import Container, Folder, RemoteZip, Zip
 from s2_superres.products.granules import is_tile_file
+from s2_superres.products.remote import is_url
 
 _PRODUCT_FILE = re.compile(r"(?:MTD_MSI|S2._OPER_MTD_SAF|S2._USER_MTD_SAF)L(?:1C|2A).*\.xml")
 _NO_METADATA = "no MTD_MSIL1C.xml or MTD_MSIL2A.xml"
@@ -18,6 +19,9 @@ def is_product(source: object) -> bool:
     """Whether a source is a product as ESA delivers it, by its name and what lies in it."""
     if not isinstance(source, str | Path):
         return False
+    if is_url(source):
+        name = str(source).partition("?")[0].lower()
+        return name.endswith(".zip") and not name.endswith(".zarr.zip")
     path = Path(source)
     try:
         if path.is_dir():
@@ -51,10 +55,12 @@ def holds_products(folder: Path) -> int:
         return 0
 
 
-def locate(path: Path) -> tuple[Container, str]:
+def locate(path: Path | str) -> tuple[Container, str]:
     """Return where the files lie, and which of them the user pointed at ("" for all)."""
+    if is_url(path):
+        return RemoteZip(str(path)), ""
     try:
-        return _locate(path)
+        return _locate(Path(path))
     except OSError as error:
         raise ProductError(
             f"{path}: cannot be read ({error.strerror}); check its permissions"

@@ -70,7 +70,8 @@ def gdal_path(href: str, sign: Callable[[str], str] | None = None) -> str:
 
 def network_options(path: str) -> dict[str, str]:
     """Return GDAL's options for a path: none, unless it lies elsewhere."""
-    if not path.startswith(tuple(_FILE_SYSTEMS.values())):
+    # Of a file in a zip, the braces hold where that lies.
+    if not path.removeprefix("/vsizip/{").startswith(tuple(_FILE_SYSTEMS.values())):
         return {}
     return {name: value for name, value in _NETWORK.items() if name not in os.environ}
 
@@ -91,27 +92,44 @@ def fetch(href: str, sign: Callable[[str], str] | None = None) -> bytes:
             raise ProductError(
                 f"{href}: cannot be read ({error.strerror}); check the path"
             ) from None
-    if not href.startswith(("http://", "https://")):
-        raise ProductError(f"{href}: cannot be fetched; give a link of http:// or https://")
-    # Not at the top: most runs are of products on disk.
-    from urllib.error import HTTPError
-    from urllib.request import urlopen
+    return ask(sign(href) if sign is not None else href, {}, _LARGEST, name=href)[0]
 
-    url = sign(href) if sign is not None else href
+
+def ask(
+    url: str, headers: Mapping[str, str], most: int, *, name: str = ""
+) -> tuple[bytes, Mapping[str, str]]:
+    """Return what a server answers, so many bytes of it at most, and its headers.
+
+    Raises
+    ------
+    ProductError
+        If it cannot be had, with the link by its name or as it is, and the reason.
+    """
+    name = name or url
+    if not url.startswith(("http://", "https://")):
+        raise ProductError(f"{name}: cannot be fetched; give a link of http:// or https://")
+    # Not at the top: most runs are of products on disk.
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
     for attempt in range(_TRIES):
         try:
-            with urlopen(url, timeout=_TIMEOUT) as answer:
-                data: bytes = answer.read(_LARGEST)
-                return data
+            with urlopen(Request(url, headers=dict(headers)), timeout=_TIMEOUT) as answer:
+                data = answer.read(most)
+                if len(data) >= min(int(answer.headers.get("Content-Length", 0)), most):
+                    return data, answer.headers
+                reason = f"it was cut off after {len(data)} bytes"
         except HTTPError as error:
             reason = f"HTTP {error.code} {error.reason}"
             if error.code not in (408, 429) and error.code < 500:
                 break
-        except (OSError, ValueError) as error:
-            reason = str(getattr(error, "reason", error))
+        except (OSError, ValueError, HTTPException) as error:
+            # Without a message of its own, the kind of error tells the most.
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
         if attempt + 1 < _TRIES:
             time.sleep(_PAUSE * 2**attempt)
-    raise ProductError(f"{href}: cannot be fetched ({reason}); check the link and the connection")
+    raise ProductError(f"{name}: cannot be fetched ({reason}); check the link and the connection")
 
 
 def read_json(source: Any, sign: Callable[[str], str] | None = None) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from s2_superres.errors import ProductError
@@ -81,7 +80,7 @@ def verify(product: Product, progress: Progress | None = None) -> Verified:
             f"{product.path}: cannot be verified, only products as .SAFE or .zip come with "
             "checksums; leave --verify out"
         )
-    container, _ = locate(Path(product.path))
+    container, _ = locate(product.path)
     told = dict(_manifest(container, product))
     zipped = isinstance(container, Zip)
     if not told and not zipped:

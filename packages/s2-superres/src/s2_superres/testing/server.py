@@ -30,6 +30,8 @@ class Site:
         middle.
     delay : float
         Seconds to wait before each answer.
+    ranges : bool
+        Whether parts of files are sent.
     token : str
         If there is one, a query that every request needs, or the answer is 403.
     """
@@ -39,6 +41,7 @@ class Site:
     requests: list[str] = field(default_factory=list)
     failures: dict[str, list[int]] = field(default_factory=dict)
     delay: float = 0.0
+    ranges: bool = True
     token: str = ""
 
 
@@ -79,6 +82,8 @@ class _Handler(BaseHTTPRequestHandler):
         size = file.stat().st_size
         start, stop = 0, size
         asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        if not site.ranges:
+            asked = None
         if asked and not asked[1]:
             start = max(0, size - int(asked[2]))
         elif asked:

@@ -23,6 +23,7 @@ from s2_superres.products.openers import Opener, Request
 from s2_superres.products.placing import raster_grid
 from s2_superres.products.product import Product
 from s2_superres.products.reading import RasterReader
+from s2_superres.products.remote import is_url
 from s2_superres.raster.grid import UNIT, Area, Grid
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ if TYPE_CHECKING:
 
 
 def _open_one(source: Any, request: Request) -> Product:
-    found = _find(source)
+    found = _find(source, request)
     wanted = request.granule or found.pointed_at
     granule = granules.choose_granule(found.container.label, found.granules, wanted)
     return _open(found, granule, request.offset)
 
 
 def _open_all(source: Any, request: Request) -> list[Product]:
-    found = _find(source)
+    found = _find(source, request)
     if found.pointed_at is not None:
         return [_open_one(source, request)]
     return [_open(found, granule, request.offset) for granule in found.granules if granule.folder]
@@ -90,8 +91,10 @@ class _Found:
     pointed_at: str | None
 
 
-def _find(path: str | Path) -> _Found:
-    container, inside = layout.locate(Path(path))
+def _find(path: str | Path, request: Request) -> _Found:
+    if request.sign is not None and is_url(path):
+        path = request.sign(str(path))
+    container, inside = layout.locate(path)
     described = layout.product_file(container, inside)
     root = Document(container, described)
     base = posixpath.dirname(described)
@@ -155,8 +158,8 @@ def _grid(tile: Document | None, files: Mapping[str, str], label: str) -> Grid:
 
 OPENER = Opener(
     name="safe",
-    accepts="a .SAFE folder, its .zip, its MTD_MSIL1C.xml or MTD_MSIL2A.xml, or a folder that "
-    "holds one product",
+    accepts="a .SAFE folder, its .zip or a link to that, its MTD_MSIL1C.xml or MTD_MSIL2A.xml, or "
+    "a folder that holds one product",
     recognises=layout.is_product,
     open=_open_one,
     read=_reader,

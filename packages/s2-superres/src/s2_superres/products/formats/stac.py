@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from s2_superres.bands import BANDS, BY_NAME, SATURATED, Band, central_wavelengths
 from s2_superres.errors import ProductError
 from s2_superres.products import metadata
 from s2_superres.products.granules import IMAGE, tile_in
+from s2_superres.products.items import Item, is_item, load_item
 from s2_superres.products.metadata import Document
 from s2_superres.products.offsets import DARK, Claim, decide
-from s2_superres.products.openers import Opener, Request
+from s2_superres.products.openers import Opener, Request, find_opener
 from s2_superres.products.placing import raster_grid
 from s2_superres.products.product import Level, Product
 from s2_superres.products.reading import RasterReader
-from s2_superres.products.remote import fetch, gdal_path, is_url, peek_json, read_json, resolve
+from s2_superres.products.remote import fetch, gdal_path, is_url, peek_json, resolve
 from s2_superres.raster.grid import PIXEL, Grid
 
 #: Keys of assets by what the bands show: the EO extension's common names, of 1 and 2.
@@ -39,83 +39,23 @@ _LEVEL = re.compile(r"MSI_?L(1C|2A)|S2MSI(1C|2A)|(?<![a-z0-9])L(1C|2A)(?![a-z0-9
 _NO_BANDS = {"visual", "overview", "thumbnail", "metadata"}
 
 
-@dataclass(frozen=True)
-class _Item:
-    """An item as it came, and what its links are relative to."""
-
-    values: Mapping[str, Any]
-    base: str | None
-    label: str
-
-    @property
-    def properties(self) -> Mapping[str, Any]:
-        found = self.values.get("properties")
-        return found if isinstance(found, Mapping) else {}
-
-    @property
-    def assets(self) -> Mapping[str, Mapping[str, Any]]:
-        found = self.values.get("assets")
-        return found if isinstance(found, Mapping) else {}
-
-    def words(self) -> str:
-        """Return every text that names the product, one below the other."""
-        keys = ("s2:product_uri", "sentinel:product_id", "s2:granule_id", "s2:tile_id",
-                "s2:product_type", "product:type", "processing:level")  # fmt: skip
-        texts = [self.values.get("id"), *(self.properties.get(key) for key in keys)]
-        return "\n".join(str(text) for text in texts if text)
-
-
-def _is_item(source: Any) -> bool:
-    return hasattr(source, "to_dict") and hasattr(source, "assets")
-
-
 def _recognises(source: Any) -> bool:
-    if _is_item(source):
+    if is_item(source):
         return True
     if is_url(source):
-        return str(source).partition("?")[0].lower().endswith((".json", ".geojson")) or (
-            "/items/" in str(source)
+        path = str(source).partition("?")[0].lower()
+        return path.endswith((".json", ".geojson")) or (
+            "/items/" in path and not path.endswith(".zip")
         )
     found = peek_json(source)
     return "stac_version" in found or "assets" in found
 
 
-def _load(source: Any, request: Request) -> _Item:
-    if _is_item(source):
-        own = source.get_self_href() if hasattr(source, "get_self_href") else None
-        return _check(_Item(source.to_dict(transform_hrefs=False), own, f"the item {source.id}"))
-    if isinstance(source, Mapping):
-        links = source.get("links") or []
-        own = next((link.get("href") for link in links if link.get("rel") == "self"), None)
-        return _check(_Item(source, own, f"the item {source.get('id')}"))
-    href = str(source)
-    base = href if is_url(href) else str(Path(href).absolute())
-    return _check(_Item(read_json(href, request.sign), base, href))
-
-
-def _check(item: _Item) -> _Item:
-    kind = item.values.get("type")
-    if kind == "FeatureCollection" or "features" in item.values:
-        raise ProductError(
-            f"{item.label}: is a collection of items; give one of its features at a time"
-        )
-    if kind != "Feature" or not item.assets:
-        raise ProductError(f"{item.label}: is a STAC {kind}; give an item, which has assets")
-    if "s2-superres" in (item.properties.get("processing:software") or {}):
-        raise ProductError(
-            f"{item.label}: is of an output of s2-superres, whose bands are sharpened; give the "
-            "product that it was made of"
-        )
-    platform = str(item.properties.get("platform") or "")
-    mission = platform or str(item.properties.get("constellation") or "")
-    if mission and not re.match(r"sentinel[-_ ]?2", mission, re.IGNORECASE):
-        raise ProductError(f"{item.label}: is of {mission}; only Sentinel-2's bands are sharpened")
-    return item
-
-
 def _open(source: Any, request: Request) -> Product:
-    item = _load(source, request)
+    item = load_item(source, request)
     assets = _band_assets(item)
+    if not assets:
+        return _open_zip(item, request)
     files = {
         band: gdal_path(resolve(str(asset["href"]), item.base), request.sign)
         for band, asset in assets.items()
@@ -125,9 +65,6 @@ def _open(source: Any, request: Request) -> Product:
         for band in BANDS
         if band.name not in files
     }
-    if not files:
-        raise ProductError(f"{item.label}: none of its assets is a band of Sentinel-2; "
-                           f"it has {', '.join(list(item.assets)[:8])}")  # fmt: skip
     described, note = _product_metadata(item, request)
     baseline = described.text("PROCESSING_BASELINE") if described else _baseline(item)
     spacecraft = _spacecraft(item)
@@ -157,9 +94,30 @@ def _open(source: Any, request: Request) -> Product:
     return _with_offsets(product, item, assets, described, note, request)
 
 
+def _open_zip(item: Item, request: Request) -> Product:
+    """Open the product of an item whose bands all lie in one zip."""
+    zips = {
+        key: resolve(str(asset.get("href")), item.base)
+        for key, asset in item.assets.items()
+        if "zip" in str(asset.get("type"))
+        or str(asset.get("href")).partition("?")[0].lower().endswith(".zip")
+    }
+    if not zips:
+        raise ProductError(f"{item.label}: none of its assets is a band of Sentinel-2; "
+                           f"it has {', '.join(list(item.assets)[:8])}")  # fmt: skip
+    for href in zips.values():
+        if href.partition("?")[0].lower().endswith(".zip"):
+            return find_opener(href).open(href, request)
+    key, href = next(iter(zips.items()))
+    raise ProductError(
+        f"{item.label}: its bands lie in {key}, a zip whose link does not end in .zip ({href}); "
+        "download it and give the file"
+    )
+
+
 def _with_offsets(
     product: Product,
-    item: _Item,
+    item: Item,
     assets: Mapping[str, Mapping[str, Any]],
     described: Document | None,
     note: str,
@@ -191,7 +149,7 @@ def _with_offsets(
     return replace(product, offsets=dict.fromkeys(names, offset), decided=decided)
 
 
-def _raster_claims(item: _Item, assets: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
+def _raster_claims(item: Item, assets: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
     """Return what the raster extension says of the bands, where it says one thing."""
     offsets = set()
     for asset in assets.values():
@@ -216,7 +174,7 @@ def _raster_claims(item: _Item, assets: Mapping[str, Mapping[str, Any]]) -> list
     return [Claim("raster:bands", offset) for offset in offsets]
 
 
-def _band_assets(item: _Item) -> dict[str, Mapping[str, Any]]:
+def _band_assets(item: Item) -> dict[str, Mapping[str, Any]]:
     """Return the asset of each band at its native resolution.
 
     Raises
@@ -281,7 +239,7 @@ def _resolution(key: str, asset: Mapping[str, Any]) -> int | None:
     return round(float(told)) if isinstance(told, int | float) else None
 
 
-def _classification(item: _Item) -> str:
+def _classification(item: Item) -> str:
     """Return the link of the scene classification at 20 m, empty if there is none."""
     for key in ("scl", "SCL", "SCL_20m", "scl-jp2"):
         if key in item.assets:
@@ -289,7 +247,7 @@ def _classification(item: _Item) -> str:
     return ""
 
 
-def _level(item: _Item, assets: Mapping[str, Mapping[str, Any]]) -> Level:
+def _level(item: Item, assets: Mapping[str, Mapping[str, Any]]) -> Level:
     """Return the level that the item's names tell, or else those of its bands' files."""
     own = f"{item.words()}\n{item.values.get('collection')}"
     links = "\n".join(str(asset.get("href")) for asset in assets.values())
@@ -309,7 +267,7 @@ def _level(item: _Item, assets: Mapping[str, Mapping[str, Any]]) -> Level:
     )
 
 
-def _baseline(item: _Item) -> str | None:
+def _baseline(item: Item) -> str | None:
     for key in ("s2:processing_baseline", "processing:version"):
         text = str(item.properties.get(key) or "")
         if re.fullmatch(r"\d\d\.\d\d", text):
@@ -318,7 +276,7 @@ def _baseline(item: _Item) -> str | None:
     return f"{found[1]}.{found[2]}" if found else None
 
 
-def _product_metadata(item: _Item, request: Request) -> tuple[Document | None, str]:
+def _product_metadata(item: Item, request: Request) -> tuple[Document | None, str]:
     """Return the product's own metadata, if there is such an asset and it can be had."""
     for key, asset in item.assets.items():
         if key.replace("-", "_") == "product_metadata" and asset.get("href"):
@@ -330,7 +288,7 @@ def _product_metadata(item: _Item, request: Request) -> tuple[Document | None, s
     return None, ""
 
 
-def _grid(item: _Item, assets: Mapping[str, Mapping[str, Any]]) -> Grid | None:
+def _grid(item: Item, assets: Mapping[str, Mapping[str, Any]]) -> Grid | None:
     """Return the grid of an asset at 10 m, None where the item is too thin to tell it."""
     for name, asset in assets.items():
         told = {**item.properties, **asset}
@@ -344,24 +302,24 @@ def _grid(item: _Item, assets: Mapping[str, Mapping[str, Any]]) -> Grid | None:
     return None
 
 
-def _tile(item: _Item) -> str:
+def _tile(item: Item) -> str:
     code = str(item.properties.get("grid:code") or "").removeprefix("MGRS-")
     code = code or str(item.properties.get("s2:mgrs_tile") or "")
     told = [tile_in(text) for text in (f"T{code}", *item.words().split("\n"))]
     return next((tile for tile in told if tile), "unknown")
 
 
-def _spacecraft(item: _Item) -> str:
+def _spacecraft(item: Item) -> str:
     found = re.search(r"2([A-D])$", str(item.properties.get("platform") or ""), re.IGNORECASE)
     return f"Sentinel-2{found[1].upper()}" if found else "Sentinel-2"
 
 
-def _orbit(item: _Item) -> int:
+def _orbit(item: Item) -> int:
     found = item.properties.get("sat:relative_orbit")
     return int(found) if isinstance(found, int | float) else 0
 
 
-def _time(item: _Item) -> datetime | None:
+def _time(item: Item) -> datetime | None:
     text = item.properties.get("datetime") or item.properties.get("start_datetime")
     if not text:
         return None
@@ -374,7 +332,7 @@ def _time(item: _Item) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _name(item: _Item) -> str:
+def _name(item: Item) -> str:
     text = item.properties.get("s2:product_uri") or item.properties.get("sentinel:product_id")
     name = str(text or item.values.get("id") or "item").replace("\\", "/").rpartition("/")[2]
     return name.lstrip(".").removesuffix(".SAFE") or "item"

@@ -111,9 +111,8 @@ def test_a_signal_is_not_lost(l1c: Path, tmp_path: Path, tiny: dict[int, str], w
 
 
 FULL = """
-import resource, signal, sys
+import resource
 from s2_superres.cli import app as cli
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 cli.main()
 """
@@ -126,8 +125,6 @@ def test_no_room_for_the_output_is_one_line(
     """A limit on the size of files stands for a full disk."""
     done = run(FULL, l1c, tmp_path / "o.tif", "--weights", tiny[20], "--weights", tiny[60])
     assert done.returncode == 1
-    # libtiff may add a line of its own before.
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("error: ") and "o.tif" in last
-    assert "Traceback" not in done.stderr
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: ") and "o.tif: needs a file of up to" in line
     assert list(tmp_path.iterdir()) == []

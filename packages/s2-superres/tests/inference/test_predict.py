@@ -207,6 +207,36 @@ def test_a_fork_that_would_wait_for_ever_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+POOLED = """
+import multiprocessing
+import numpy as np
+from s2_superres import superresolve
+from s2_superres.errors import WorkerError
+
+def job(_):
+    b10, b20 = np.full((4, 12, 12), 1500, "u2"), np.full((6, 6, 6), 2500, "u2")
+    return superresolve(b10, b20, level="L1C", network="none").b20.shape
+
+print(job(0))
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    try:
+        pool.map(job, [0])
+    except WorkerError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes that fork")
+def test_a_process_that_was_forked_too_late_says_so() -> None:
+    """Whoever forked it: it would wait for ever at TensorFlow's first operation."""
+    done = subprocess.run(
+        [sys.executable, "-c", POOLED], capture_output=True, text=True, check=True, timeout=120
+    )
+    shape, refused = done.stdout.splitlines()
+    assert shape == "(6, 12, 12)"
+    assert "forked from one where TensorFlow has run" in refused and "'spawn'" in refused
+
+
 def dies(*_: object) -> None:
     os._exit(9)
 

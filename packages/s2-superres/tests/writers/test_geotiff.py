@@ -351,35 +351,53 @@ def test_signal_leaves_nothing(tmp_path: Path, number: signal.Signals, when: str
 
 
 FULL = """
-import resource, signal, sys
+import resource, sys
 import numpy as np
-from s2_superres.writers.geotiff import COG
+from s2_superres.writers.geotiff import COG, GeoTiffWriter
 from s2_superres.writers.spec import Layer, RasterSpec, written
 from s2_superres.errors import OutputError
 from s2_superres.raster.grid import Area, Grid
 
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+def fill():
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+convert = GeoTiffWriter._convert
+def last(writer, staged, target):
+    if target.name == "final.tif":
+        if {when!r} == "final":
+            staged.close()
+        fill()
+    convert(writer, staged, target)
+if {when!r} in ("final", "closing"):
+    GeoTiffWriter._convert = last
+if {when!r} == "before":
+    fill()
 spec = RasterSpec(Grid("EPSG:32633", 0.0, 0.0, 1200, 1200), [Layer("a")] * 2)
 rows = np.random.default_rng(0).integers(1, 60000, (2, 1200, 1200)).astype("uint16")
 try:
     with written(COG.open(sys.argv[1], spec)) as writer:
-        writer.write(Area(0, 0, 1200, 1200), rows)
+        if {when!r} == "windows":
+            fill()
+        for row in range(0, 1200, 120):
+            writer.write(Area(row, 0, 120, 1200), rows[:, row : row + 120])
 except OutputError as error:
     print(error)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
-@pytest.mark.parametrize("limit", [100_000, 3_000_000, 6_500_000])
-def test_full_disk_in_the_middle(tmp_path: Path, limit: int) -> None:
+@pytest.mark.parametrize("when", ["before", "windows", "closing", "final"])
+@pytest.mark.parametrize("limit", [100_000, 3_000_000, 6_500_000, 7_500_000])
+def test_full_disk_in_the_middle(tmp_path: Path, limit: int, when: str) -> None:
     """A write that the system refuses, in any phase, is one line; nothing is left, and no
-    file with holes passes for an output."""
+    file with holes passes for an output, also where GDAL does not report what it lost."""
     done = subprocess.run(
-        [sys.executable, "-c", FULL.format(limit=limit), str(tmp_path / "out.tif")],
+        [sys.executable, "-c", FULL.format(limit=limit, when=when), str(tmp_path / "out.tif")],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert "out.tif: cannot be written" in done.stdout, done.stderr
+    if when == "before":
+        assert "out.tif: needs a file of up to 15.7 MB" in done.stdout and done.stderr == ""
+    else:
+        assert "out.tif: cannot be written" in done.stdout, done.stderr
     assert done.stdout.count("\n") == 1 and "Traceback" not in done.stderr
     nothing_left(tmp_path)
 

@@ -83,6 +83,27 @@ def check_output(path: str | Path, kind: Kind, *, overwrite: bool, nbytes: int =
         )
 
 
+def check_file_size(path: str | Path, nbytes: int) -> None:
+    """Check that the system lets this process write a file so large.
+
+    Raises
+    ------
+    OutputError
+        If it does not: libraries find out in the middle of their work, and have words of their own
+        for standard error.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits.
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit != resource.RLIM_INFINITY and nbytes > limit:
+        raise OutputError(
+            f"{path}: needs a file of up to {nbytes / 1e6:.1f} MB while it is written, and the "
+            f"system allows this process {limit / 1e6:.1f} MB; raise the limit with ulimit -f"
+        )
+
+
 def keep_out_of_products(path: str | Path) -> None:
     """Check that an output, a file or a folder, lies in no product, and in no other's Zarr store.
 

@@ -32,8 +32,10 @@ def explained(path: Path, cure: Callable[[], str]) -> Iterator[None]:
     try:
         with complaints() as said:
             yield
-    except (RasterioError, CPLE_BaseError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error.__cause__ or error)
+    except (RasterioError, CPLE_BaseError, OSError, SystemError) as error:
+        # A SystemError is rasterio's word for a failure of GDAL that tells no reason.
+        silent = "GDAL failed" if isinstance(error, SystemError) else None
+        reason = silent or getattr(error, "strerror", None) or str(error.__cause__ or error)
         first = reason.splitlines()[0].strip()
         raise OutputError(f"{path}: cannot be written ({first}){cure()}") from None
     failed = failure(said)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import (
@@ -21,6 +20,7 @@ from s2_superres.bands import Band
 from s2_superres.errors import WorkerError
 from s2_superres.inference import blocks
 from s2_superres.inference.plan import Prepared
+from s2_superres.networks.forks import tensorflow_is_alive
 from s2_superres.products.openers import open_reader
 from s2_superres.products.product import Product
 from s2_superres.products.reading import Reader
@@ -91,12 +91,8 @@ def run_on(
 
 
 def refuse_hanging_forks(executor: Executor) -> None:
-    """Check that no process would be forked from this one while TensorFlow is alive in it.
-
-    A fork copies TensorFlow's locks but not the threads that would release them, so that the
-    child waits for ever at its first operation.
-    """
-    if not isinstance(executor, ProcessPoolExecutor) or not _tensorflow_is_alive():
+    """Check that no process would be forked from this one while TensorFlow is alive in it."""
+    if not isinstance(executor, ProcessPoolExecutor) or not tensorflow_is_alive():
         return
     context = getattr(executor, "_mp_context", None)
     workers = getattr(executor, "_max_workers", 0)
@@ -107,13 +103,6 @@ def refuse_hanging_forks(executor: Executor) -> None:
             "would wait for ever; give ProcessPoolExecutor("
             "mp_context=multiprocessing.get_context('spawn'))"
         )
-
-
-def _tensorflow_is_alive() -> bool:
-    """Whether TensorFlow has begun its threads in this process, by us or anybody else."""
-    eager = sys.modules.get("tensorflow.python.eager.context")
-    context = getattr(eager, "_context", None)
-    return bool(getattr(context, "_initialized", False))
 
 
 def _hand_out(

@@ -17,6 +17,7 @@ from typing import Any
 
 from s2_superres.choices import PRECISIONS
 from s2_superres.errors import InputError
+from s2_superres.networks.forks import check_not_forked
 
 #: CPU features with which bfloat16 is faster than float32; without, it is slower.
 _FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
@@ -187,7 +188,10 @@ def quiet_keras() -> Any:
     ------
     InputError
         If the backend that is asked for cannot be loaded.
+    WorkerError
+        If this process was forked from one where TensorFlow had begun.
     """
+    check_not_forked()
     if "keras" in sys.modules:
         return sys.modules["keras"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from s2_superres.bands import BY_RESOLUTION
 from s2_superres.errors import InputError, S2SuperresError
 from s2_superres.networks.compute import Compute, device_name, quiet_keras
+from s2_superres.networks.forks import check_not_forked
 from s2_superres.networks.weights import Weights, build_with_weights
 
 
@@ -105,7 +106,10 @@ class Predictor:
         ------
         OutOfMemoryError
             If the window does not fit in memory.
+        WorkerError
+            If this process was forked from one where TensorFlow had begun.
         """
+        check_not_forked()
         arrays = [np.ascontiguousarray(inputs[r], np.float32) for r in self.spec.inputs]
         for array, shape in zip(arrays, self._shapes, strict=True):
             if array.shape != shape:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 from s2_superres.errors import OutputError
 from s2_superres.files.gdal import complaints
 from s2_superres.files.kinds import TIFF
-from s2_superres.files.paths import check_output
+from s2_superres.files.paths import check_file_size, check_output
 from s2_superres.files.scratch import ScratchFolder
 from s2_superres.files.writing import aside, explained, failure
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.writers.spec import Format, Layer, RasterSpec, Writer
-from s2_superres.writers.staging import BLOCK, CACHE, StagedRaster
+from s2_superres.writers.staging import BLOCK, CACHE, StagedRaster, largest_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -180,6 +180,7 @@ class GeoTiffWriter:
         self.spec, self.kind = spec, kind
         self.notes: Mapping[Area, str] = MappingProxyType({})
         kind.check(self.path, overwrite=spec.overwrite, nbytes=spec.nbytes)
+        check_file_size(self.path, largest_file(spec))
         # Through a symbolic link: the link stays, and the disk is the file's.
         self._target = self.path.resolve()
         with self._explained():

@@ -7,6 +7,7 @@ reading everything back would be.
 
 from __future__ import annotations
 
+import errno
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,8 @@ class StagedRaster:
         with rasterio.open(first, "r+") as dataset:
             factors = [2 ** (level + 1) for level in range(self._levels - 1)]
             dataset.build_overviews(factors, Resampling.average)
+        for level in range(len(factors)):
+            _check_whole(first, level)
 
     def _finish_by_hand(self, finer: Path) -> None:
         """Make coarser overviews band by band: GDAL would make means of what has none."""
@@ -86,13 +89,22 @@ class StagedRaster:
                     layer = self.spec.layers[band - 1]
                     values = self.spec.halve(source.read([band]), [layer])
                     target.write(values[0], band)
+            _check_whole(coarser)
             finer = coarser
 
     def close(self) -> None:
-        """Close the files, if they are open."""
-        for dataset in (self._full, self._half):
-            if dataset is not None:
+        """Close the files, if they are open, and check that they are whole.
+
+        Raises
+        ------
+        OSError
+            If a block did not reach the disk: a write that fails when a file is closed is no
+            error to GDAL.
+        """
+        for dataset, path in ((self._full, self.path), (self._half, _below(self.path))):
+            if dataset is not None and not dataset.closed:
                 dataset.close()
+                _check_whole(path)
 
     def abandon(self) -> None:
         """Close the files, whatever comes of it."""
@@ -100,6 +112,19 @@ class StagedRaster:
             if dataset is not None:
                 with suppress(Exception):
                     dataset.close()
+
+
+def largest_file(spec: RasterSpec) -> int:
+    """Return how large a file may become on the way: whole blocks, overviews and a header."""
+    import numpy as np
+
+    rows, cols, blocks = spec.grid.rows, spec.grid.cols, 0
+    while True:
+        blocks += -(-rows // BLOCK) * -(-cols // BLOCK)
+        if max(rows, cols) <= BLOCK:
+            break
+        rows, cols = -(-rows // 2), -(-cols // 2)
+    return blocks * len(spec.layers) * (BLOCK**2 * np.dtype(spec.dtype).itemsize + 64) + 2**20
 
 
 def _below(path: Path) -> Path:
@@ -138,9 +163,27 @@ def _create(path: Path, spec: RasterSpec, grid: Grid) -> Any:
         # GDAL makes overviews of bands that lie apart several times faster.
         interleave="band",
         bigtiff="IF_SAFER",
-        sparse_ok=True,
+        # Every block is written, so that one that lacks is one that failed.
+        sparse_ok=False,
         photometric="MINISBLACK",
     )
+
+
+def _check_whole(path: Path, level: int | None = None) -> None:
+    """Check that every block of a closed raster, or of an overview in it, lies in its file."""
+    import rasterio
+
+    size = path.stat().st_size
+    chosen = {} if level is None else {"overview_level": level}
+    with rasterio.open(path) as dataset, rasterio.open(path, **chosen) as image:
+        for band in image.indexes:
+            for (row, col), _ in image.block_windows(band):
+                start, length = (
+                    int(dataset.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", band, level) or 0)
+                    for what in ("OFFSET", "SIZE")
+                )
+                if not start or start + length > size:
+                    raise OSError(errno.EIO, "a part of it did not reach the disk")
 
 
 def _describe(dataset: Any, spec: RasterSpec) -> None:

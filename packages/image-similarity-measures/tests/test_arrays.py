@@ -119,15 +119,18 @@ def test_what_refuses_to_become_an_array_is_an_error_of_the_package(kind):
             call(image, image)
 
 
-def test_alpha_among_the_bands_of_an_array_is_noted():
-    org = np.random.default_rng(0).integers(0, 255, (20, 20, 4)).astype("uint8")
-    org[:, :, 3] = 255
+@pytest.mark.parametrize(("dtype", "full"), [("uint8", 255), ("uint16", 65535), ("float32", 1)])
+def test_alpha_among_the_bands_of_an_array_is_noted(dtype, full):
+    org = (np.random.default_rng(0).uniform(0, full, (20, 20, 4))).astype(dtype)
+    org[:, :, 3] = full
     org[:5, :, 3] = 0
     with pytest.warns(ism.SimilarityWarning, match="as alpha does"):
         ism.rmse(org, org)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ism.rmse(org[:, :, :3], org[:, :, :3], mask=org[:, :, 3] > 0)
+        classes = np.where(org > org.mean(), full, 0).astype(dtype)
+        ism.rmse(classes, classes)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,22 @@ def test_a_transparent_colour_of_a_palette_is_left_out(colours):
     assert np.array_equal(seen, np.asarray(picture) != index)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_as_its_file_is(orientation, tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    # JPEG keeps what changes slowly.
+    slope = np.stack(np.broadcast_arrays(*np.mgrid[60:84, 90:110], 99), 2).astype("uint8")
+    Image.fromarray(slope).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    with Image.open(tmp_path / "turned.jpg") as picture:
+        seen, _ = unpacked(picture)
+    Image.fromarray(seen).save(tmp_path / "seen.png")
+    report = ism.compare(tmp_path / "turned.jpg", tmp_path / "seen.png", metrics="mae")
+    # Two decoders of JPEG.
+    assert report["mae"].value < 3
+    assert seen.shape[:2] == ((24, 20) if orientation < 5 else (20, 24))
+
+
 def test_black_and_white_are_the_ends_of_the_range():
     picture = Image.fromarray(np.eye(12, dtype=bool))
     assert ism.rmse(picture, picture.convert("L")) == 0

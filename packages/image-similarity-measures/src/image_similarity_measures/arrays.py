@@ -76,14 +76,21 @@ def _odd_shape(image: Array, dimensions: int, axis: int | None) -> Iterator[str]
             f"images of shape {image.shape} are taken for {rows} rows of {cols} columns with "
             f"{bands} bands; if the bands come first, say so with axis=0, and if not, with axis=-1"
         )
-    if image.dtype == np.uint8 and image.shape[2] in (2, 4):
-        last = image[:, :, -1]
-        if last[0, 0] in (0, 255) and last.any() and bool(np.isin(last, (0, 255)).all()):
+    if image.dtype.kind in "uf" and image.shape[2] in (2, 4):
+        full = 1 if image.dtype.kind == "f" else np.iinfo(image.dtype).max
+        first, last = image[:, :, 0], image[:, :, -1]
+        # Where all bands are so, none of them is alpha.
+        if _on_or_off(last, full) and last.any() and not _on_or_off(first, full):
             yield (
-                f"the last of {image.shape[2]} bands holds only 255 and 0, as alpha does, and is "
-                "compared like the others; leave it out with image[:, :, :-1], and what it hides "
-                "with mask=image[:, :, -1] > 0"
+                f"the last of {image.shape[2]} bands holds only {full} and 0, as alpha does, and "
+                "is compared like the others; leave it out with image[:, :, :-1], and what it "
+                "hides with mask=image[:, :, -1] > 0"
             )
+
+
+def _on_or_off(band: Array, full: int) -> bool:
+    """Whether a band holds nothing but 0 and the full value; most are known by one pixel."""
+    return band[0, 0] in (0, full) and bool(np.isin(band, (0, full)).all())
 
 
 class ArrayPair:

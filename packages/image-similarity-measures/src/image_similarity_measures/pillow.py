@@ -1,4 +1,4 @@
-"""Pillow's images, with palettes and alpha as in files."""
+"""Pillow's images, with palettes, alpha and EXIF's orientation as in files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_ORIENTATION = 0x0112  # EXIF 2.3, table 4
 
 
 def unpacked(image: Any) -> tuple[Any, NDArray[np.bool_] | None]:
@@ -20,12 +22,16 @@ def unpacked(image: Any) -> tuple[Any, NDArray[np.bool_] | None]:
     -------
     colours : ndarray or any
         (rows, cols) or (rows, cols, bands): a palette's colours rather than its indices, without
-        alpha, and black and white as 0 and 255.
+        alpha, black and white as 0 and 255, turned as EXIF's orientation says.
     seen : ndarray of bool or None
         (rows, cols), False where alpha is 0; None without alpha.
     """
     if not (hasattr(image, "getbands") and hasattr(image, "convert") and hasattr(image, "mode")):
         return image, None
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        from PIL.ImageOps import exif_transpose
+
+        image = exif_transpose(image)
     if image.mode == "1":
         image = image.convert("L")
     if "transparency" in image.info or image.mode in ("PA", "La", "RGBa"):

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 import image_similarity_measures as ism
-from image_similarity_measures import evaluate
+from image_similarity_measures import cli, evaluate
 from image_similarity_measures import quality_metrics as qm
 from image_similarity_measures.legacy.phase import phase_congruency_sum
 
@@ -110,10 +110,26 @@ ON_EXAMPLES = {
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_evaluation_takes_all_and_a_single_name() -> None:
-    """0.3 took the word for a list of letters."""
+    """0.3 took the word for a list of letters; capitals and blanks do no harm."""
     every = evaluate.evaluation(*PAIR, "all")  # type: ignore[arg-type]
     assert list(every) == list(qm.metric_functions)
-    assert evaluate.evaluation(*PAIR, "psnr") == {"psnr": every["psnr"]}  # type: ignore[arg-type]
+    psnr = {"psnr": every["psnr"]}
+    assert evaluate.evaluation(*PAIR, "psnr") == psnr  # type: ignore[arg-type]
+    assert evaluate.evaluation(*PAIR, ["PSNR"]) == psnr
+    two = evaluate.evaluation(*PAIR, "psnr, SSIM")  # type: ignore[arg-type]
+    assert list(two) == ["psnr", "ssim"]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_range_that_0_3_cannot_square_is_an_error_of_the_package(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    image = np.ones((20, 20, 3), "uint8")
+    with pytest.raises(ism.InputError, match="max_p is 1e\\+200"):
+        qm.ssim(image, image, max_p=1e200)  # type: ignore[arg-type]
+    both = ["--org-img-path", PAIR[0], "--pred-img-path", PAIR[1]]
+    assert cli.run([*both, "--metric=ssim", "--data-range=1e200", "--definitions=0.3"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -376,6 +376,14 @@ def test_integers_that_float64_cannot_tell_apart_keep_their_differences(dtype):
         assert value == pytest.approx(float(expected.mean()), abs=1e-6)
 
 
+def test_integers_without_a_common_type_are_noted_where_rounding_loses_some():
+    org = np.full((20, 20), 2**60)
+    pred = org.astype("uint64") + np.uint64(3)
+    with pytest.warns(ism.SimilarityWarning, match=r"int64 and uint64 and .* 2\^53"):
+        ism.rmse(org, pred)
+    assert ism.rmse(org // 2**8, pred // 2**8) == 0
+
+
 def test_values_whose_powers_no_float_holds_score_as_others_do(make_pair):
     org, pred = make_pair(40, 30, 2, dtype="float64")
     large = org * 1e200, pred * 1e200

@@ -132,6 +132,14 @@ def test_a_file_against_itself_is_ideal(tmp_path: Path, suffix: str) -> None:
             assert value == pytest.approx(ism.METRICS[name].ideal, abs=1e-12), name
 
 
+def test_rows_of_a_netcdf_by_gdal_are_as_gdal_wrote_them(tmp_path: Path) -> None:
+    """From the bottom, where others begin at the top."""
+    by_gdal("GTiff", ONE.astype("int16"))[1](tmp_path / "image.tif")
+    copy(tmp_path / "image.tif", tmp_path / "image.nc", driver="netCDF")
+    report = ism.compare(tmp_path / "image.nc", tmp_path / "image.tif", metrics="rmse")
+    assert report["rmse"].value == 0
+
+
 def test_a_grey_palette_is_one_band(tmp_path: Path) -> None:
     """As OpenCV and others write BMP of one band; so it compares with a PNG."""
     pixels = BYTES[:, :, 0]

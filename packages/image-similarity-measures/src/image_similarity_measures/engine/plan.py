@@ -77,6 +77,9 @@ class Entry:
 
 A = TypeVar("A")
 
+# Where float64 holds each whole number.
+_WHOLE = DataRange(1 - 2.0**53, 2.0**53 - 1)
+
 
 def _call(job: Callable[[], Accumulator | None]) -> Accumulator | None:
     return job()
@@ -119,6 +122,8 @@ class Plan:
         self.valid = 0
         self.notes: list[str] = []
         self.entries: dict[tuple[Any, ...], Entry] = {}
+        # A source of the user's own need not say how its images are stored.
+        self.stored: tuple[np.dtype[Any], ...] = getattr(source, "dtypes", (source.dtype,))
         ranged = [n for n, m in request.metrics.items() if m.ranged(request.settings.get(n))]
         self.assumed = bool(ranged) and request.data_range is None
         self.data_range = self._data_range(source, ranged)
@@ -126,6 +131,9 @@ class Plan:
         if ranged and not self.data_range.holds(source.dtype):
             self.outside = self.pixels(RangeCheck, self.data_range)
         self.fill = None if source.dtype.kind == "u" else self.pixels(FillCheck)
+        self.rounded: RangeCheck | None = None
+        if source.dtype.kind == "f" and any(t.kind != "f" and t.itemsize == 8 for t in self.stored):
+            self.rounded = self.pixels(RangeCheck, _WHOLE)
         self.finishes: dict[str, Finish] = {}
         for name, metric in request.metrics.items():
             with self._optional(name):
@@ -232,6 +240,12 @@ class Plan:
     def finish(self) -> dict[str, Outcome]:
         """Compute the outcomes; notes say what is odd about them."""
         self.notes += notes.on_values(self.outside, self.fill, assumed=self.assumed)
+        if self.rounded is not None and self.rounded.outside():
+            self.notes.append(
+                f"the images are {' and '.join(map(str, self.stored))} and compared as float64, "
+                "which rounds whole numbers beyond 2^53, and there are some; convert both to one "
+                "type of integers"
+            )
         results: dict[str, Outcome] = {}
         for name, finish in self.finishes.items():
             with self._optional(name):
@@ -291,11 +305,10 @@ class Plan:
         if source.dtype.itemsize == 1:
             info = np.iinfo(source.dtype)
             return DataRange(float(info.min), float(info.max))
-        # A source of the user's own need not say how its images are stored.
-        stored = getattr(source, "dtypes", (source.dtype,))
-        if min(dtype.itemsize for dtype in stored) == 1:
+        if min(dtype.itemsize for dtype in self.stored) == 1:
             self.notes.append(
-                f"the images are {' and '.join(map(str, stored))}; both are scored with the data "
-                "range of 4095 that is assumed for integers of more than 8 bits; give data_range"
+                f"the images are {' and '.join(map(str, self.stored))}; both are scored with the "
+                "data range of 4095 that is assumed for integers of more than 8 bits; give "
+                "data_range"
             )
         return DataRange(0.0, 4095.0)

@@ -64,7 +64,10 @@ def structural_similarity(org: Array, pred: Array, max_p: float) -> np.floating[
     variance_x = unbiased * (uniform_filter(x * x, 7) - mean_x * mean_x)
     variance_y = unbiased * (uniform_filter(y * y, 7) - mean_y * mean_y)
     covariance = unbiased * (uniform_filter(x * y, 7) - mean_x * mean_y)
-    c1, c2 = (0.01 * max_p) ** 2, (0.03 * max_p) ** 2
+    try:
+        c1, c2 = (0.01 * max_p) ** 2, (0.03 * max_p) ** 2
+    except OverflowError as error:
+        raise InputError(f"max_p is {max_p}, whose square no float holds; give less") from error
     top = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
     bottom = (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
     # Windows that reach over the edge do not count.

@@ -169,8 +169,9 @@ def score_files(
 
     `max_p`, if given, goes to the metrics that take it.
     """
-    asked = metrics.lower().split(",") if isinstance(metrics, str) else metrics
-    metrics = [name for word in asked for name in (metric_functions if word == "all" else [word])]
+    asked = metrics.split(",") if isinstance(metrics, str) else metrics
+    words = [word.strip().lower() for word in asked]
+    metrics = [name for word in words for name in (metric_functions if word == "all" else [word])]
     unknown = [name for name in metrics if name not in metric_functions]
     if unknown:
         raise UsageError(f"unknown metric {unknown[0]!r}: use {', '.join(metric_functions)}")

@@ -160,8 +160,7 @@ class Raster:
 def _open(path: str, stack: ExitStack) -> DatasetReader:
     try:
         dataset = stack.enter_context(rasterio.open(path))
-        if dataset.driver == "netCDF" and dataset.crs is None and dataset.transform.is_identity:
-            # GDAL takes rows for running north unless the file says where they lie.
+        if dataset.driver == "netCDF" and _runs_south(dataset):
             with rasterio.Env(GDAL_NETCDF_BOTTOMUP="NO"):
                 dataset = stack.enter_context(rasterio.open(path))
         return dataset
@@ -185,6 +184,15 @@ def _open(path: str, stack: ExitStack) -> DatasetReader:
         raise ReadError(
             f"cannot read {path}: {reason(error)}; check that it is whole, and an image"
         ) from error
+
+
+def _runs_south(dataset: DatasetReader) -> bool:
+    """Whether a netCDF file begins at the top though GDAL takes its rows for running north.
+
+    It does so unless the file says where they lie; what it writes itself does run north.
+    """
+    by_gdal = "NC_GLOBAL#GDAL" in dataset.tags()
+    return dataset.crs is None and dataset.transform.is_identity and not by_gdal
 
 
 def _open_with_opencv(path: str, stack: ExitStack) -> DatasetReader | None:

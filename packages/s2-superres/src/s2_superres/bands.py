@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 #: What means saturated among digital numbers, in products of every baseline.
 SATURATED = 65535
+#: What may have to be added to digital numbers to have reflectance * 10000.
+OFFSETS = (0, -1000)
 
 
 @dataclass(frozen=True)

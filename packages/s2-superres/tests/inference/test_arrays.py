@@ -340,6 +340,25 @@ def test_reflectance_is_told_from_digital_numbers_by_nearly_all_of_it(
     sharpen(b10, np.where(b20 > np.quantile(b20, 0.9), b20, 2).astype("f4"))
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_percent_is_told_from_digital_numbers(sharpen: Sharpen, dtype: str) -> None:
+    """Fractions up to a hundred or so; dark water in whole numbers, or resampled, is none."""
+    b10, b20, _ = scene(48, 48)
+    percent = (b10 / 100).astype(dtype)
+    percent[0, 3, 4] = 65535
+    with pytest.raises(InputError, match=r"b10 .*reflectance in percent; give .*percent \* 100"):
+        sharpen(percent, (b20 / 100).astype(dtype))
+    sharpen(np.ceil(percent), b20)
+    sharpen(b10, (b20 / 100).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1"])
+def test_pictures_of_8_bits_are_no_digital_numbers(sharpen: Sharpen, dtype: str) -> None:
+    b10, b20, _ = scene(24, 24)
+    with pytest.raises(InputError, match=r"b10 has dtype u?int8, which holds pictures"):
+        sharpen((b10 % 100).astype(dtype), b20)
+
+
 @pytest.mark.parametrize("nodata", [-9999, 0.5, np.nan])
 def test_any_number_may_stand_for_no_data_in_masked_integers(
     sharpen: Sharpen, nodata: float
@@ -373,6 +392,9 @@ def test_any_number_may_stand_for_no_data_in_masked_integers(
         ((B10, B20), {"level": "L1C", "offset": None}, "offset is None"),
         ((B10, B20), {"level": "L1C", "offset": -0.1}, "offset is -0.1: .* -1000"),
         ((B10, B20), {"level": "L1C", "offset": 1000}, "offset is 1000: .* -1000"),
+        ((B10, B20), {"level": "L1C", "offset": -1}, "offset is -1: .*shift first"),
+        ((B10, B20), {"level": "L1C", "offset": -999}, "offset is -999: .* -1000"),
+        ((B10, B20), {"level": "L1C", "offset": -10000}, "offset is -10000: .* -1000"),
         ((B10, B20), {"level": "L1C", "nodata": "none"}, "nodata 'none'"),
         ((B10, B20), {"level": "L1C", "nodata": np.inf}, "nodata inf"),
         ((B10, B20), {"level": "L1C", "weights": 3}, "weights of int"),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from s2_superres.bands import BY_RESOLUTION, SATURATED, Band
+from s2_superres.bands import BY_RESOLUTION, OFFSETS, SATURATED, Band
 from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
-from s2_superres.inference.plausible import check_numbers
+from s2_superres.inference.plausible import check_numbers, check_percent
 from s2_superres.networks.choice import WeightsFiles
 from s2_superres.networks.compute import Compute
 from s2_superres.raster import mosaic
@@ -209,10 +209,10 @@ def check_conventions(
         raise InputError(f"level {level!r}: choose L1C (top of the atmosphere) or L2A (bottom)")
     if not isinstance(consistent, bool | np.bool_):
         raise InputError(f"consistent {consistent!r}: give True or False")
-    if not _is_number(offset) or not (offset == 0 or -math.inf < offset <= -1):
+    if not _is_number(offset) or offset not in OFFSETS:
         raise InputError(
             f"offset is {offset!r}: it is what to add to the digital numbers, -1000 from "
-            "processing baseline 04.00 on and 0 before; see the product's metadata"
+            "processing baseline 04.00 on and 0 before; what was stored otherwise, shift first"
         )
     if nodata is None:
         return None
@@ -260,4 +260,6 @@ def _checked(name: str, value: ArrayLike, nodata: float | None) -> NDArray[Any]:
     if array.ndim != 3:
         raise InputError(f"{name} has shape {array.shape}; give (bands, rows, cols)")
     check_numbers(name, array, nodata)
+    if name == "b10":
+        check_percent(name, array)
     return array

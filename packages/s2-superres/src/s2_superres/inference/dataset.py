@@ -16,7 +16,7 @@ from s2_superres.inference import blocks
 from s2_superres.inference.convention import Convention
 from s2_superres.inference.plan import Prepared, error_name, prepare
 from s2_superres.inference.planes import Plane, Planes
-from s2_superres.inference.plausible import check_numbers
+from s2_superres.inference.plausible import check_numbers, check_percent
 from s2_superres.inference.workers import open_source, reading
 from s2_superres.networks.compute import Compute
 from s2_superres.products.product import Product
@@ -254,6 +254,8 @@ class _Variables:
         with dask.config.set(scheduler="synchronous"):
             read = np.stack([np.asarray(self.variables[band.name][cut]) for band in bands])
         check_numbers(" ".join(band.name for band in bands), read, self.nodata)
+        if bands[0].resolution == 10:
+            check_percent(" ".join(band.name for band in bands), read)
         return read
 
 

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2_superres.bands import BANDS, Band
+from s2_superres.bands import BANDS, OFFSETS, Band
 from s2_superres.errors import InputError, ProductError
 from s2_superres.products.foreign import foreign, known
 from s2_superres.products.product import Product
@@ -194,7 +194,7 @@ def open_product(
 
 
 def _check_offset(offset: float | None) -> None:
-    if offset is not None and offset not in (0, -1000):
+    if offset is not None and offset not in OFFSETS:
         raise InputError(
             f"offset {offset:g}: give -1000 for digital numbers as they come from baseline 04.00 "
             "on, or 0"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from s2_superres.bands import BANDS, SATURATED, central_wavelengths, find_band
+from s2_superres.bands import BANDS, OFFSETS, SATURATED, central_wavelengths, find_band
 from s2_superres.errors import ProductError
 from s2_superres.products.offsets import Claim, decide
 from s2_superres.products.openers import Opener, Request
@@ -97,7 +97,7 @@ def _claims(label: str, given: Mapping[str, Any]) -> list[Claim]:
     if "offset" not in given:
         return []
     offset = given["offset"]
-    if isinstance(offset, bool) or offset not in (0, -1000):
+    if isinstance(offset, bool) or offset not in OFFSETS:
         raise ProductError(f"{label}: offset is {offset!r}; say -1000 or 0")
     return [Claim("the mapping", float(offset))]
 

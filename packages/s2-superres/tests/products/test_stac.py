@@ -238,26 +238,43 @@ def test_a_link_serves_validation_and_patches(site: Site) -> None:
         np.testing.assert_array_equal(opened.read(20, 0, 12).values, scene.bands[20][:, :12])
 
 
-def test_few_bytes_are_read_beside_those_that_are_needed(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    """Reading everything by windows fetches hardly more than the files hold."""
-    folder = tmp_path_factory.mktemp("wide")
-    grid = Grid("EPSG:32633", 300000.0, 6200040.0, 1200, 1200)
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An item whose files hold many blocks that hardly compress."""
 
     def noise(band: Band, rows: int, cols: int) -> np.ndarray:
         return np.random.default_rng(3).integers(1, 3000, (rows, cols)).astype(np.uint16)
 
-    path = write_item(folder, ProductSpec("L2A", "05.09", grid), noise, "earthsearch-c1")
-    with serve(folder) as site:
-        product = open_product(f"{site.url}{path.name}")
+    grid = Grid("EPSG:32633", 300000.0, 6200040.0, 1200, 1200)
+    folder = tmp_path_factory.mktemp("wide")
+    return write_item(folder, ProductSpec("L2A", "05.09", grid), noise, "earthsearch-c1")
+
+
+def test_few_bytes_are_read_beside_those_that_are_needed(wide: Path) -> None:
+    """Reading everything by windows fetches hardly more than the files hold."""
+    with serve(wide.parent) as site:
+        product = open_product(f"{site.url}{wide.name}")
         site.sent.clear()
         with open_reader(product, BY_RESOLUTION[10]) as reader:
             for row in range(0, 1200, 300):
                 for col in range(0, 1200, 300):
                     reader.read(BY_RESOLUTION[10], Area(row, col, 300, 300))
-        needed = sum((folder / name).stat().st_size for name in site.sent)
+        needed = sum((wide.parent / name).stat().st_size for name in site.sent)
         assert sum(site.sent.values()) < 1.3 * needed
+
+
+def test_a_server_that_stumbles_in_the_middle_is_asked_again(wide: Path) -> None:
+    """GDAL's remark on a request that it makes again is no damage to the file."""
+    name = "R10m/T33UUB_B02_10m.tif"
+    band, area = BY_RESOLUTION[10][:1], Area(600, 600, 300, 300)
+    with open_reader(open_product(wide), band) as reader:
+        expected = reader.read(band, area)
+    with serve(wide.parent) as site:
+        product = open_product(f"{site.url}{wide.name}")
+        with open_reader(product, band) as reader:
+            site.failures[name] = [503, 500]
+            np.testing.assert_array_equal(reader.read(band, area), expected)
+        assert not site.failures[name]
 
 
 def test_a_server_that_stumbles_is_asked_again(site: Site) -> None:

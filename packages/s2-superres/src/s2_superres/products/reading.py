@@ -31,6 +31,8 @@ _DAMAGE = re.compile(
     r"EOC|corrupt|truncat|not enough|too small|too large|invalid|fail|error|expected|missing",
     re.IGNORECASE,
 )
+#: GDAL's words for a request that it makes again: only what comes of the last one counts.
+_AGAIN = re.compile(r"Retrying again")
 
 
 class Reader:
@@ -355,7 +357,7 @@ class _BandSource:
             raise unreadable(self.path, str(error.__cause__ or error)) from None
         # A damaged code stream may decode to something, with no more than a remark.
         for text in said:
-            if _DAMAGE.search(text):
+            if _DAMAGE.search(text) and not _AGAIN.search(text):
                 raise unreadable(self.path, text)
         return values
 

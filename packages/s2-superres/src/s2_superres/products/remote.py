@@ -16,8 +16,12 @@ _FILE_SYSTEMS = {
     "http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/", "gs": "/vsigs/",
     "az": "/vsiaz/", "abfs": "/vsiaz/",
 }  # fmt: skip
+#: What GDAL keeps of remote files, in bytes: room for what it reads ahead in each of the bands,
+#: which is asked for again if another band's has taken its place.
+NETWORK_CACHE = 64 * 2**20
 #: How GDAL reads over the network; what the environment says goes before it.
 _NETWORK = {
+    "CPL_VSIL_CURL_CACHE_SIZE": str(NETWORK_CACHE),
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_HTTP_CONNECTTIMEOUT": "10",
     "GDAL_HTTP_TIMEOUT": "60",

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from s2_superres.cli.app import app
 from s2_superres.errors import S2SuperresError
+from s2_superres.inference import cost
 
 
 @pytest.fixture
@@ -87,6 +88,26 @@ def test_a_dry_run_writes_nothing(
     code, output, _ = invoke(l1c, *plain, "--dry-run")
     assert "windows   1 of" in output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_says_when_memory_is_short(
+    l1c: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain: list[str]
+) -> None:
+    """What a container may take counts; of several at a time, all of them."""
+    group = tmp_path / "memory.max"
+    monkeypatch.setattr(cost, "_CGROUPS", (tmp_path / "none", group))
+    group.write_text("max\n")
+    _, output, _ = invoke(l1c, *plain, "--dry-run", "--json")
+    plan = json.loads(output)
+    enough = plan["available_memory_bytes"]
+    assert enough == cost.memory_limit() > plan["estimated_memory_bytes"]
+    group.write_text(f"{plan['estimated_memory_bytes'] // 2}\n")
+    assert "GiB: take a smaller --tile" in invoke(l1c, *plain, "--dry-run")[1]
+    group.write_text(f"{plan['estimated_memory_bytes'] * 2}\n")
+    assert "take" not in invoke(l1c, *plain, "--dry-run")[1]
+    several = "--out-dir", tmp_path / "out", "--jobs", "4", "--dry-run"
+    assert "4 at a time; here are" in invoke(l1c, *plain, *several)[1]
+    assert "GiB: take fewer --jobs" in invoke(l1c, *plain, *several)[1]
 
 
 def test_a_dry_run_refuses_what_the_run_would(l1c: Path, tmp_path: Path, plain: list[str]) -> None:

@@ -91,12 +91,13 @@ def rehearse(batch: Batch, *, as_json: bool) -> None:
 
 
 def _plan(told: dict[str, Any], jobs: int) -> str:
-    at_once = f", {jobs} at a time" if jobs > 1 else ""
+    from s2_superres.cli.summary import memory_text
+
     lines = (
         "products  {to_do} to do, {finished} finished before, {broken} broken".format(**told),
         f"windows   {told['windows']}",
         f"size      up to {told['uncompressed_bytes'] / 1e6:.4g} MB, uncompressed",
-        f"memory    about {told['estimated_memory_bytes'] / 2**30:.1f} GiB{at_once}",
+        memory_text(told["estimated_memory_bytes"], jobs),
         f"time      about {duration(told['estimated_seconds'])} (from a window timed here)",
     )
     return "\n".join(lines)

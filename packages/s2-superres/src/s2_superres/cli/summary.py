@@ -6,7 +6,7 @@ from typing import Any
 
 from s2_superres.choices import Values
 from s2_superres.cli.progress import duration
-from s2_superres.inference.cost import Estimate
+from s2_superres.inference.cost import Estimate, memory_limit
 from s2_superres.inference.outputs import uncompressed_bytes
 from s2_superres.inference.plan import Prepared
 from s2_superres.inference.results import Summary
@@ -25,10 +25,22 @@ def plan_text(run: Prepared, cost: Estimate) -> str:
         [
             *_what(run.to_dict()),
             f"size      up to {uncompressed_bytes(run) / 1e6:.4g} MB, uncompressed",
-            f"memory    about {cost.memory / 2**30:.1f} GiB",
+            memory_text(cost.memory),
             f"time      about {duration(cost.seconds)} (from one window, timed on this machine)",
         ]
     )
+
+
+def memory_text(nbytes: int, jobs: int = 1) -> str:
+    """Return the line of a plan on memory, with what to do where the machine has less."""
+    line = f"memory    about {nbytes / 2**30:.1f} GiB"
+    if jobs > 1:
+        line += f", {jobs} at a time"
+    limit = memory_limit()
+    if not 0 < limit < nbytes:
+        return line
+    cure = "fewer --jobs or a smaller --tile" if jobs > 1 else "a smaller --tile"
+    return f"{line}; here are {limit / 2**30:.1f} GiB: take {cure}"
 
 
 def plan_dict(run: Prepared, cost: Estimate) -> dict[str, Any]:
@@ -37,6 +49,7 @@ def plan_dict(run: Prepared, cost: Estimate) -> dict[str, Any]:
         **run.to_dict(),
         "estimated_seconds": round(cost.seconds, 1),
         "estimated_memory_bytes": cost.memory,
+        "available_memory_bytes": memory_limit(),
         "uncompressed_bytes": uncompressed_bytes(run),
     }
 

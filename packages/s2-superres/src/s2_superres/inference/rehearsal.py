@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from s2_superres.inference.batch import Batch, is_there
-from s2_superres.inference.cost import Estimate, estimate
+from s2_superres.inference.cost import Estimate, estimate, memory_limit
 from s2_superres.inference.explained import explained
 from s2_superres.inference.ledger import Outcome
 from s2_superres.inference.outputs import check_paths, raster_spec, rehearse
@@ -49,6 +49,7 @@ class Rehearsal:
             "uncompressed_bytes": self.nbytes,
             "estimated_seconds": round(self.seconds, 1),
             "estimated_memory_bytes": self.memory,
+            "available_memory_bytes": memory_limit(),
             "errors": [{"source": label, "message": text} for label, text in self.broken],
         }
 

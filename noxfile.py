@@ -219,6 +219,15 @@ def bench(session: nox.Session) -> None:
         *("python", f"packages/{SUPERRES}/benchmarks/bench_predict.py"),
         *("--writing", "3660", "--out", "docs/performance/writing.md"),
     )
+    session.run(
+        *("python", f"packages/{SUPERRES}/benchmarks/bench_predict.py"),
+        *("--sizes", "--product", "3660", "--networks", "compact"),
+        *("--out", "docs/performance/product.md"),
+    )
+    session.run(
+        *("python", f"packages/{SUPERRES}/benchmarks/bench_reading.py"),
+        *("--side", "3660", "--out", "docs/performance/reading.md"),
+    )
 
 
 @nox.session(python=PYTHON)

@@ -9,9 +9,9 @@ one of each that took the fewest CPU seconds counts. Every measurement runs in a
 process of its own, for its peak memory.
 
 ``--product`` adds whole runs on a product, a file or a synthetic one of so many pixels a
-side, with each family of networks that ships, and what share of their time is outside the
-networks: what is left when the time that the networks take for as many windows, alone on the
-machine, is taken off.
+side, with each family of networks that ships: in what share of the time a network was at work,
+and what share of the CPU seconds the same run takes with the networks left out, which holds on
+a machine that is busy with other things, too.
 
 ``--writing`` writes the windows of a synthetic output of so many pixels a side, eight bands, in
 each format, in turns: what the formats cost beside the networks.
@@ -119,55 +119,45 @@ def ours(side: int, precision: str) -> None:
 
 
 def product(source: str, precision: str, network: str) -> None:
-    """A whole run on a product; the share outside the networks."""
-    import statistics
-
+    """Two whole runs on a product, the second without running the networks."""
     from s2_superres.inference import blocks
     from s2_superres.inference.cost import peak_memory
-    from s2_superres.inference.plan import Options
+    from s2_superres.inference.plan import Options, prepare
     from s2_superres.inference.predict import predict
     from s2_superres.raster.grid import Grid
     from s2_superres.testing.products import landscape, write_product
     from s2_superres.testing.spec import ProductSpec
 
     real = blocks.compute
-    last: list[Any] = []
-    windows = 0
+    kept: list[Any] = []
+    at_work = 0.0
 
-    def counted(*arguments: Any) -> Any:
-        nonlocal windows
-        windows += 1
-        last[:] = arguments
-        return real(*arguments)
+    def networks(*arguments: Any) -> Any:
+        nonlocal at_work
+        start = time.perf_counter()
+        kept[:] = [real(*arguments)]
+        at_work += time.perf_counter() - start
+        return kept[0]
 
-    setattr(blocks, "compute", counted)  # noqa: B010
     with tempfile.TemporaryDirectory() as folder:
         safe = Path(source)
         if source.isdecimal():
             grid = Grid("EPSG:32633", 300000.0, 6200040.0, int(source), int(source))
             safe = write_product(Path(folder), ProductSpec("L1C", "05.09", grid), landscape)
-        start, cpu = time.perf_counter(), time.process_time()
-        predict(safe, Path(folder) / "o.tif", Options(precision=precision, network=network))
-        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-    memory = peak_memory()
-    alone = []
-    for _ in range(5):
-        start = time.perf_counter()
-        real(*last)
-        alone.append(time.perf_counter() - start)
-    outside = 1 - statistics.median(alone) * windows / wall
-    print(
-        json.dumps(
-            {
-                "wall": wall,
-                "cpu": cpu,
-                "outside": outside,
-                "memory": memory,
-                "windows": windows,
-                "alone": statistics.median(alone),
-            }
-        )
-    )
+        output = Path(folder) / "o.tif"
+        run = prepare(safe, Options(precision=precision, network=network, overwrite=True))
+
+        def took(compute: Any) -> tuple[float, float]:
+            setattr(blocks, "compute", compute)  # noqa: B010
+            start, cpu = time.perf_counter(), time.process_time()
+            predict(run, output)
+            return time.perf_counter() - start, time.process_time() - cpu
+
+        wall, cpu = took(networks)
+        memory = peak_memory()
+        _, without = took(lambda *_: kept[0])
+    got = {"wall": wall, "cpu": cpu, "memory": memory, "windows": len(run.windows)}
+    print(json.dumps(got | {"at_work": at_work / wall, "without": without}))
 
 
 def writing(side: str, name: str) -> None:
@@ -297,6 +287,13 @@ def table(sizes: list[int], rounds: int, whole: str | None, networks: list[str])
 
     fast = resolve_precision("auto") == "bfloat16"
     ways = ["naive", "float32", *(["bfloat16"] if fast else [])]
+    return "\n".join(
+        [*(of_sizes(sizes, rounds, ways) if sizes else []), *of_product(whole, ways[-1], networks)]
+    )
+
+
+def of_sizes(sizes: list[int], rounds: int, ways: list[str]) -> list[str]:
+    """Measure the ways on images of some sizes; return lines of Markdown."""
     peaks = {way: measure("peak", 0, way)["gflops"] for way in ways[1:]}
     lines = [
         (
@@ -327,20 +324,27 @@ def table(sizes: list[int], rounds: int, whole: str | None, networks: list[str])
         "the fastest of the matrix products of 1024, 2048 and 4096 runs at "
         + " and ".join(f"{value:.0f} in {way}" for way, value in peaks.items())
         + ".",
+        "",
     ]
+    return lines
+
+
+def of_product(whole: str | None, precision: str, networks: list[str]) -> list[str]:
+    """Measure whole runs on a product; return lines of Markdown."""
+    lines = []
     for network in networks if whole else []:
-        got = measure("product", whole, ways[-1], network)
+        got = measure("product", whole, precision, network)
         lines += [
-            "",
             (
-                f"The product, all eight bands by {network}, in {ways[-1]}: "
-                f"{got['wall']:.0f} s, {got['cpu']:.0f} CPU seconds, "
-                f"{got['windows']:.0f} windows of {got['alone']:.2f} s in the networks alone, "
-                f"so {got['outside']:.1%} of the time outside of them; "
-                f"{got['memory'] / 2**20:.0f} MiB."
+                f"The product, all eight bands by {network}, in {precision}: {got['wall']:.0f} s, "
+                f"{got['cpu']:.0f} CPU seconds, {got['windows']:.0f} windows, "
+                f"{got['memory'] / 2**20:.0f} MiB. In {got['at_work']:.1%} of the time a network "
+                f"was at work. The same without running the networks takes {got['without']:.0f} "
+                f"CPU seconds, {got['without'] / got['cpu']:.1%}."
             ),
+            "",
         ]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def main() -> None:

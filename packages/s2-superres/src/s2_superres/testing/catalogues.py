@@ -31,8 +31,14 @@ DIALECTS = (
 )  # fmt: skip
 
 
-def write_cog(path: Path, values: NDArray[Any], spec: ProductSpec, resolution: int) -> None:
-    """Write one band as a COG with small blocks."""
+#: Side of the COGs' blocks: small ones, so that small files hold several.
+_BLOCK = 128
+
+
+def write_cog(
+    path: Path, values: NDArray[Any], spec: ProductSpec, resolution: int, block: int = _BLOCK
+) -> None:
+    """Write one band as a COG."""
     import rasterio
     from rasterio.transform import Affine
 
@@ -41,14 +47,15 @@ def write_cog(path: Path, values: NDArray[Any], spec: ProductSpec, resolution: i
     with rasterio.open(
         path, "w", driver="COG", width=cols, height=rows, count=1, dtype=values.dtype,
         crs=spec.grid.crs, transform=Affine(*spec.grid.transform(resolution)),
-        blocksize=128, compress="DEFLATE", nodata=0,
+        blocksize=block, compress="DEFLATE", nodata=0,
     ) as dataset:  # fmt: skip
         dataset.write(values, 1)
 
 
 def write_item(
-    folder: Path, spec: ProductSpec, pixels: Pixels, dialect: str, *, stored: int | None = None
-) -> Path:
+    folder: Path, spec: ProductSpec, pixels: Pixels, dialect: str, *, stored: int | None = None,
+    block: int = _BLOCK,
+) -> Path:  # fmt: skip
     """Write an item and its COGs.
 
     Parameters
@@ -63,6 +70,8 @@ def write_item(
     stored : int, optional
         What the digital numbers are higher by; by default what the baseline says, and 0 for
         ``earthsearch-v1``, whose copies have it taken out.
+    block : int
+        Side of the COGs' blocks.
 
     Returns
     -------
@@ -77,11 +86,11 @@ def write_item(
         shape = spec.grid.rows // ratio, spec.grid.cols // ratio
         values = pixels(band, *shape) if callable(pixels) else pixels[band.name]
         values = np.where(values == 0, values, values + np.uint16(stored))
-        _add(assets, folder, spec, band, values, dialect, band.resolution)
+        _add(assets, folder, spec, band, values, dialect, band.resolution, block)
         if dialect in ("stactools", "cdse") and band.resolution < 60:
             times = 60 // band.resolution
             copy = values.reshape(shape[0] // times, times, -1, times).mean((1, 3))
-            _add(assets, folder, spec, band, copy.astype(np.uint16), dialect, 60)
+            _add(assets, folder, spec, band, copy.astype(np.uint16), dialect, 60, block)
     scl = np.zeros((spec.grid.rows // 2, spec.grid.cols // 2), np.uint8) + 4
     scl[:6] = 9
     write_cog(folder / "SCL.tif", scl, spec, 20)
@@ -94,12 +103,12 @@ def write_item(
 
 def _add(
     assets: dict[str, Any], folder: Path, spec: ProductSpec, band: Band, values: NDArray[Any],
-    dialect: str, resolution: int,
+    dialect: str, resolution: int, block: int,
 ) -> None:  # fmt: skip
     name = f"R{resolution}m/{spec.tile}_{band.name}_{resolution}m.tif"
     if dialect in ("aws", "earthsearch-v0", "earthsearch-v1"):
         name = f"R{resolution}m/{band.name}.tif"
-    write_cog(folder / name, values, spec, resolution)
+    write_cog(folder / name, values, spec, resolution, block)
     rows, cols = values.shape
     transform = list(spec.grid.transform(resolution))
     asset: dict[str, Any] = {"href": f"./{name}", "type": "image/tiff", "roles": ["data"]}

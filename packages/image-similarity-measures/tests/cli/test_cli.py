@@ -24,6 +24,7 @@ import rasterio
 import image_similarity_measures as ism
 from image_similarity_measures import cli
 from image_similarity_measures.cli import interrupts, progress
+from image_similarity_measures.quality_metrics import metric_functions
 from image_similarity_measures.report import comparison
 
 DATA = Path(__file__).parents[1] / "data"
@@ -93,6 +94,8 @@ class TestAsBefore:
         result = json.loads(captured.out)
         assert captured.err == ""
         assert result["definitions"] == "0.3"
+        # It had none of those that came later.
+        assert sorted(result["metrics"]) == sorted(metric_functions)
         assert result["metrics"]["sam"] == pytest.approx(89.15890183181148, rel=1e-7)
         assert result["metrics"]["rmse"] == pytest.approx(0.012317524291574955, rel=1e-7)
         assert result["details"]["rmse"]["unit"] == ""
@@ -571,20 +574,27 @@ class TestTerminal:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "jobs"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGTERM, 2)]
+)
 def test_an_interruption_leaves_nothing_and_its_exit_code_says_it(
-    tmp_path: Path, number: int
+    tmp_path: Path, number: int, jobs: int
 ) -> None:
-    big = tmp_path / "big.tif"
-    with rasterio.open(
-        big, "w", driver="GTiff", width=5000, height=5000, count=4, dtype="uint16", sparse_ok=True
-    ):
-        pass
+    """Nor do the processes of several jobs."""
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a.tif", "b.tif")[:jobs]:
+        with rasterio.open(
+            images / name, "w", driver="GTiff", width=5000, height=5000, count=4, dtype="uint16",
+            sparse_ok=True,
+        ):  # fmt: skip
+            pass
     maps = tmp_path / "maps"
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "image_similarity_measures", "--org-img-path", str(big),
-            "--pred-img-path", str(big), "--metric=uiq", "--metric=ssim", "--maps", str(maps),
+            sys.executable, "-m", "image_similarity_measures", "--org-img-path", str(images),
+            "--pred-img-path", str(images), "--metric=uiq", "--metric=ssim", "--maps", str(maps),
+            f"--jobs={jobs}",
         ],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

@@ -137,11 +137,15 @@ def _score(
     quiet: bool,
     verbose: bool,
 ) -> None:
+    from image_similarity_measures.files import no_empty_folder
     from image_similarity_measures.report.ledger import Ledger
     from image_similarity_measures.report.report import Failure
 
     bar = ProgressBar(wanted=not quiet)
     with contextlib.ExitStack() as stack:
+        # Of several processes, the one that made it may not be the last to leave it.
+        for folder in {path.parent for task in tasks for path in (task.maps or {}).values()}:
+            stack.enter_context(no_empty_folder(folder))
         book = None
         if ledger is not None:
             book = stack.enter_context(Ledger(ledger, overwrite=overwrite))

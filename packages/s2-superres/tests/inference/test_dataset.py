@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,6 +186,42 @@ def test_error_bars_need_weights_that_tell_them(scene: Path, tiny: dict[int, str
         s2_superres.superresolve(xr.Dataset(zeros), level="L1C", weights=tiny, with_error=True)
     with pytest.raises(WeightsError, match="tell no errors"):
         open_dataset(scene, weights=dict(tiny), with_error=True)
+
+
+def placed(**shifts: float) -> Any:
+    """A dataset of the three grids with coordinates of pixels' middles, some bands shifted."""
+    bands = {}
+    for band in BANDS:
+        side, metres = 720 // band.resolution, band.resolution
+        middles = (np.arange(side) + 0.5) * metres + shifts.get(band.name, 0.0)
+        coords = {f"y{band.name}": 6200040.0 - middles, f"x{band.name}": 300000.0 + middles}
+        pixels = np.full((side, side), 1500, np.uint16)
+        bands[band.name] = xr.DataArray(pixels, coords, tuple(coords))
+    return xr.Dataset(bands)
+
+
+@pytest.mark.parametrize(("band", "metres"), [("B05", 20), ("B8A", -10), ("B04", 10), ("B09", 5)])
+def test_bands_that_lie_elsewhere_are_refused(band: str, metres: float) -> None:
+    """By a pixel, by half of one, or by the corners of pixels in the place of their middles."""
+    same = {"level": "L1C", "network": "none"}
+    made = s2_superres.superresolve(placed(), **same)
+    assert made.B05.dims == ("yB02", "xB02") and float(made.xB02[0]) == 300005.0
+    with pytest.raises(InputError, match=rf"{band} does not lie on B02's ground: its yB"):
+        s2_superres.superresolve(placed(**{band: metres}), **same)
+
+
+def test_chunks_smaller_than_what_networks_look_at(scene: Path, options, written) -> None:
+    """Of a product and of a dataset: each pixel is that of the whole."""
+    sharp = open_dataset(scene, chunks=(5, 7), **options)
+    assert max(sharp.B05.chunks[0]) == 5
+    part = sharp.isel(y=slice(100, 112), x=slice(140, 160)).compute()
+    for name in ("B05", "B09"):
+        np.testing.assert_array_equal(part[name], written[0][name][100:112, 140:160])
+    whole = placed()
+    whole["B05"] = whole.B05 + np.arange(36, dtype=np.uint16)
+    same = {"level": "L1C", "network": "none", "tile": 204}
+    small = s2_superres.superresolve(whole.chunk(3), chunks=4, **same)
+    xr.testing.assert_equal(small.compute(), s2_superres.superresolve(whole, **same).compute())
 
 
 def test_what_cannot_be_is_said(scene: Path) -> None:

@@ -111,6 +111,27 @@ def test_xarray_and_rioxarray_read_it(tmp_path: Path, options: Mapping[str, str]
     assert half.rio.crs.to_epsg() == 32633
 
 
+@BOTH
+def test_a_reader_that_shares_no_code_with_the_writer(
+    tmp_path: Path, options: Mapping[str, str]
+) -> None:
+    """TensorStore, in C++: the bands, by shards and chunks, and the overviews."""
+    tensorstore = pytest.importorskip("tensorstore")
+    write(tmp_path / "out.zarr", image(), options=options)
+    driver = "zarr" if options.get("FORMAT") == "ZARR_V2" else "zarr3"
+
+    def opened(name: str) -> Any:
+        place = {"driver": "file", "path": f"{tmp_path / 'out.zarr' / name}/"}
+        return tensorstore.open({"driver": driver, "kvstore": place}).result()
+
+    for name, expected in zip(("B05", "B06", "B12"), image(), strict=True):
+        np.testing.assert_array_equal(opened(name).read().result(), expected)
+        part = opened(name)[100:131, 70:90].read().result()
+        np.testing.assert_array_equal(part, expected[100:131, 70:90])
+    half = xr.open_zarr(tmp_path / "out.zarr", group="r20m", mask_and_scale=False)
+    np.testing.assert_array_equal(opened("r20m/B05").read().result(), half.B05)
+
+
 def test_gdal_reads_zarr_2(tmp_path: Path) -> None:
     """Even an old one: band by band, on the right ground."""
     write(tmp_path / "out.zarr", image(), options={"FORMAT": "ZARR_V2"})

@@ -39,10 +39,10 @@ ProductsArgument = Annotated[
     typer.Argument(
         metavar="PRODUCT [OUTPUT]",
         help="A .SAFE folder, its .zip, or its MTD_MSIL1C.xml or MTD_MSIL2A.xml; a STAC item or a "
-        "mapping of bands as .json, or a link to an item or a zip. Then the GeoTIFF (.tif) or Zarr store "
-        "(.zarr) to write, by default PRODUCT_10m.tif in this folder. With --out-dir, any number "
-        "of products; also folders of them, quoted patterns such as '2024/*.SAFE', a .txt with "
-        "one a line, or a STAC ItemCollection.",
+        "mapping of bands as .json, or a link to an item or a zip. Then the GeoTIFF (.tif) or Zarr "
+        "store (.zarr) to write, by default PRODUCT_10m.tif in this folder. With --out-dir, any "
+        "number of products; also folders of them, quoted patterns such as '2024/*.SAFE', a .txt "
+        "with one a line, or a STAC ItemCollection.",
         show_default=False,
         readable=False,
     ),

@@ -28,6 +28,8 @@ from s2_superres.writers.spec import Layer
 if TYPE_CHECKING:
     import xarray as xr
 
+#: How far coordinates may be off, in pixels of 10 m: more than rounding, less than a shift.
+_APART = 0.25
 #: What an xarray dataset may be cut into: sides of a chunk in 10 m pixels.
 Chunks = int | tuple[int, int] | None
 
@@ -369,4 +371,24 @@ def _variables(dataset: xr.Dataset, resolutions: Sequence[int]) -> dict[str, xr.
                     f"{band.name} has shape {found[band.name].shape}, but B02's {rows} x {cols} "
                     f"call for {expected}; give bands of one area, each at its own resolution"
                 )
+            _check_place(found["B02"], found[band.name], band)
     return found
+
+
+def _check_place(fine: xr.DataArray, coarse: xr.DataArray, band: Band) -> None:
+    """Check that a band lies on the ground of B02, as far as both have coordinates."""
+    for near, far in zip(fine.dims, coarse.dims, strict=True):
+        if near not in fine.coords or far not in coarse.coords:
+            continue
+        middles, told = fine[near].values, coarse[far].values
+        if middles.dtype.kind not in "iuf" or told.dtype.kind not in "iuf" or len(middles) < 2:
+            continue
+        ratio = band.resolution // 10
+        expected = middles.astype(np.float64).reshape(-1, ratio).mean(axis=1)
+        apart = np.abs(told - expected).max() / abs(float(middles[1]) - float(middles[0]))
+        if not apart <= _APART:
+            raise InputError(
+                f"{band.name} does not lie on B02's ground: its {far} begins at {told[0]:.10g}, "
+                f"and B02's calls for {expected[0]:.10g}; give bands of one area, with the "
+                "middles of pixels as coordinates"
+            )

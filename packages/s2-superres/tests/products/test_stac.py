@@ -46,6 +46,11 @@ def bright(band: Band, rows: int, cols: int) -> np.ndarray:
     return coordinates(band, rows, cols) % np.uint16(3000) + np.uint16(3000)
 
 
+def noise(band: Band, rows: int, cols: int) -> np.ndarray:
+    """What compression makes little smaller."""
+    return np.random.default_rng(3).integers(1, 3000, (rows, cols)).astype(np.uint16)
+
+
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Items by dialect, written once."""
@@ -241,10 +246,6 @@ def test_a_link_serves_validation_and_patches(site: Site) -> None:
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An item whose files hold many blocks that hardly compress."""
-
-    def noise(band: Band, rows: int, cols: int) -> np.ndarray:
-        return np.random.default_rng(3).integers(1, 3000, (rows, cols)).astype(np.uint16)
-
     grid = Grid("EPSG:32633", 300000.0, 6200040.0, 1200, 1200)
     folder = tmp_path_factory.mktemp("wide")
     return write_item(folder, ProductSpec("L2A", "05.09", grid), noise, "earthsearch-c1")
@@ -311,6 +312,46 @@ def test_a_server_that_fails_in_the_middle(catalogue: Callable[..., Path]) -> No
         site.failures["R20m/T33UUB_B11_20m.tif"] = [503] * 99
         with pytest.raises(ProductError, match=r"B11_20m\.tif: cannot be read .*try again"):
             reader.read(BY_RESOLUTION[20], Area(0, 0, 120, 150))
+
+
+def test_what_was_finished_before_a_server_failed_stays(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    """Of a GeoTIFF nothing is left; a store goes on where it was, and is that of a whole run."""
+    pytest.importorskip("zarr")
+    # So long that its blocks are not all read at once.
+    spec = ProductSpec("L2A", "05.09", Grid("EPSG:32633", 300000.0, 6200040.0, 1200, 120))
+    folder = tmp_path_factory.mktemp("long")
+    item = write_item(folder, spec, noise, "earthsearch-c1").name
+    options = Options(network="none", bands="B05", precision="float32", tile=288)
+    with serve(folder) as site:
+        url = f"{site.url}{item}"
+
+        def fail(windows: int, done: int) -> None:
+            if windows == 3:
+                for band in BANDS:
+                    name = f"R{band.resolution}m/T33UUB_{band.name}_{band.resolution}m.tif"
+                    site.failures[name] = [503] * 999
+
+        for name in ("a.tif", "a.zarr"):
+            with pytest.raises(ProductError, match=r"cannot be read .*try again"):
+                predict(url, tmp_path / name, options, progress=fail)
+            assert not (tmp_path / name).exists()
+            site.failures.clear()
+        (left,) = tmp_path.iterdir()
+        assert left.name.startswith(".a.zarr")
+        told: list[int] = []
+        predict(url, tmp_path / "a.zarr", options, progress=lambda n, _: told.append(n))
+        predict(url, tmp_path / "whole.zarr", options)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.zarr", "whole.zarr"]
+    one, other = (zarr_bands(tmp_path / name) for name in ("a.zarr", "whole.zarr"))
+    np.testing.assert_array_equal(one, other)
+
+
+def zarr_bands(path: Path) -> np.ndarray:
+    import zarr
+
+    return np.asarray(zarr.open_group(path, mode="r")["B05"][:])
 
 
 def test_a_server_that_is_too_slow(

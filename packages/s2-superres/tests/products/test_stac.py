@@ -29,6 +29,7 @@ from s2_superres.products import remote
 from s2_superres.products.openers import open_reader
 from s2_superres.products.product import Product
 from s2_superres.products.sources import expand
+from s2_superres.products.summary import summarize
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.testing.catalogues import DIALECTS, write_item
 from s2_superres.testing.products import coordinates, landscape, write_product
@@ -320,7 +321,7 @@ def test_what_was_finished_before_a_server_failed_stays(
     """Of a GeoTIFF nothing is left; a store goes on where it was, and is that of a whole run."""
     pytest.importorskip("zarr")
     # So long that its blocks are not all read at once.
-    spec = ProductSpec("L2A", "05.09", Grid("EPSG:32633", 300000.0, 6200040.0, 1200, 120))
+    spec = ProductSpec("L2A", "05.09", Grid("EPSG:32633", 300000.0, 6200040.0, 1800, 120))
     folder = tmp_path_factory.mktemp("long")
     item = write_item(folder, spec, noise, "earthsearch-c1").name
     options = Options(network="none", bands="B05", precision="float32", tile=288)
@@ -503,6 +504,9 @@ def test_real_items(real_items: list[Path]) -> None:
         assert product.level in path.name or "planetary" in path.name
         assert set(product.offsets.values()) == {-1000.0 if product.baseline >= "04" else 0.0}
         assert product.grid.rows == 10980 and product.tile != "unknown"
+        found = re.search(r"_R(\d{3})_", product.name)
+        assert product.orbit == (int(found[1]) if found else 0)
+        assert found or "orbit unknown" in summarize(product)
         for band in BANDS:
             told = product.files[band.name]
             assert f"{band.name}" in told

@@ -40,7 +40,7 @@ class Product:
     spacecraft : str
         ``Sentinel-2A``, ``-2B`` or ``-2C``.
     orbit : int
-        Relative orbit number.
+        Relative orbit number, 0 where nothing tells.
     grid : Grid
         CRS, upper left corner and size in 10 m pixels.
     quantification : float

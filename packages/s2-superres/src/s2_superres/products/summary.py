@@ -19,7 +19,7 @@ def summarize(product: Product) -> str:
         ("baseline", product.baseline),
         ("tile", product.tile),
         ("acquired", _time(product)),
-        ("spacecraft", f"{product.spacecraft}, relative orbit {product.orbit}"),
+        ("spacecraft", f"{product.spacecraft}, relative orbit {product.orbit or 'unknown'}"),
         ("CRS", grid.crs or "none: a crop lies nowhere on earth"),
         ("bounds", f"{left:.10g} {bottom:.10g} {right:.10g} {top:.10g}"),
         ("size", f"{grid.rows} x {grid.cols} pixels of 10 m"),

@@ -36,6 +36,7 @@ _COMMON = {
 _KEY = re.compile(r"(?P<name>.+?)(?:_(?P<metres>10|20|60)m)?(?P<jp2>-jp2)?")
 _BASELINE = re.compile(r"_N(\d\d)\.?(\d\d)(?:_|\.|$)")
 _LEVEL = re.compile(r"MSI_?L(1C|2A)|S2MSI(1C|2A)|(?<![a-z0-9])L(1C|2A)(?![a-z0-9])", re.IGNORECASE)
+_ORBIT = re.compile(r"_R(\d{3})_")
 _NO_BANDS = {"visual", "overview", "thumbnail", "metadata"}
 
 
@@ -315,8 +316,11 @@ def _spacecraft(item: Item) -> str:
 
 
 def _orbit(item: Item) -> int:
-    found = item.properties.get("sat:relative_orbit")
-    return int(found) if isinstance(found, int | float) else 0
+    told = item.properties.get("sat:relative_orbit")
+    if isinstance(told, int | float):
+        return int(told)
+    found = _ORBIT.search(item.words())
+    return int(found[1]) if found else 0
 
 
 def _time(item: Item) -> datetime | None:

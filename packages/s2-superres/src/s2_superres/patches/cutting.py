@@ -28,7 +28,7 @@ from s2_superres.patches.patchset import (
     manifest_text,
 )
 from s2_superres.patches.sampling import cut_scene
-from s2_superres.patches.scene import Scene, SceneFacts
+from s2_superres.patches.scene import SceneFacts, SceneReader
 from s2_superres.patches.scenes import open_scenes
 from s2_superres.patches.split import Split
 
@@ -137,18 +137,18 @@ def cut_patches(
 
 
 def _held_out(
-    scenes: list[Scene | TaughtScene],
+    scenes: list[SceneReader | TaughtScene],
     sides: dict[str, str],
     split: Split,
     settings: PatchSettings,
     warn: Callable[[str], None],
-) -> tuple[list[Scene | TaughtScene], dict[str, str]]:
+) -> tuple[list[SceneReader | TaughtScene], dict[str, str]]:
     """Keep a part of the only place for validation, and say so; leave it if it is named for it."""
     place = next(iter(sides))
     if place in split.places:
         return scenes, sides
-    parts: list[Scene | TaughtScene] = [
-        *hold_out(cast("list[Scene]", scenes), split.share, settings)
+    parts: list[SceneReader | TaughtScene] = [
+        *hold_out(cast("list[SceneReader]", scenes), split.share, settings)
     ]
     held = [scene.facts for scene in parts if scene.facts.split == "validation"]
     if held:
@@ -166,7 +166,7 @@ def _held_out(
 
 
 def _cut_scenes(
-    scenes: Sequence[Scene | TaughtScene],
+    scenes: Sequence[SceneReader | TaughtScene],
     sides: Mapping[str, str],
     folder: Path,
     settings: PatchSettings,
@@ -213,7 +213,7 @@ def _cut_scenes(
 
 
 def _cut(
-    scene: Scene | TaughtScene,
+    scene: SceneReader | TaughtScene,
     settings: PatchSettings,
     folder: Path,
     report: Callable[[int], None],
@@ -234,10 +234,10 @@ def _usable(
     options: CutOptions,
     teachers: Teachers | None,
     warn: Callable[[str], None],
-) -> list[Scene | TaughtScene]:
+) -> list[SceneReader | TaughtScene]:
     found, unusable = open_scenes(sources, settings.resolution)
     reasons = list(unusable)
-    kept: list[Scene | TaughtScene] = []
+    kept: list[SceneReader | TaughtScene] = []
     metres = 10 if teachers else settings.resolution
     for each in found:
         try:

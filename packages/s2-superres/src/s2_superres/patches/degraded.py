@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres.patches.scene import Pixels, Scene
+from s2_superres.patches.scene import Pixels, SceneReader
 from s2_superres.raster.degradation import degradation_taps, degrade, mostly
 from s2_superres.raster.filling import fill_invalid
 
@@ -46,13 +46,17 @@ class Rows:
 
 
 def read_degraded(
-    scene: Scene | ShiftedScene, resolution: int, row: int, rows: int, sigma: float | None = None
+    scene: SceneReader | ShiftedScene,
+    resolution: int,
+    row: int,
+    rows: int,
+    sigma: float | None = None,
 ) -> Rows:
     """Read and degrade some rows, the same as if the whole scene were degraded.
 
     Parameters
     ----------
-    scene : Scene or ShiftedScene
+    scene : SceneReader or ShiftedScene
     resolution : {20, 60}
     row, rows : int
         Target rows, multiples of the ratio.
@@ -98,14 +102,14 @@ class ShiftedScene:
 
     Parameters
     ----------
-    scene : Scene
+    scene : SceneReader
         An open scene; it stays open when this one is left.
     resolution : {20, 60}
     rows, cols : int
         How many target pixels are left out.
     """
 
-    def __init__(self, scene: Scene, resolution: int, rows: int, cols: int) -> None:
+    def __init__(self, scene: SceneReader, resolution: int, rows: int, cols: int) -> None:
         self._scene, self._rows, self._cols = scene, rows, cols
         self.factors = scene.factors
         ratio = resolution // 10
@@ -120,12 +124,12 @@ class ShiftedScene:
         pass
 
     def read(self, resolution: int, row: int, rows: int) -> Pixels:
-        """See `Scene`."""
+        """See `SceneReader`."""
         finer = self.factors[resolution] * 10 // resolution
         read = self._scene.read(resolution, row + self._rows * finer, rows)
         return read.columns(self._cols * finer)
 
     def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
-        """See `Scene`."""
+        """See `SceneReader`."""
         clouds = self._scene.clouds(row + self._rows, rows)
         return clouds[:, self._cols :][:, : self.facts.shape[1]]

@@ -23,7 +23,7 @@ from s2_superres.inference.arrays import ArraySource, sharpen
 from s2_superres.networks.choice import Network, choose_networks
 from s2_superres.networks.family import family_names
 from s2_superres.patches.degraded import Rows
-from s2_superres.patches.scene import Scene
+from s2_superres.patches.scene import SceneReader
 from s2_superres.raster.radiometry import Radiometry
 
 #: Quarter turns, and whether mirrored before.
@@ -94,7 +94,7 @@ class TaughtScene:
 
     Parameters
     ----------
-    scene : Scene
+    scene : SceneReader
         With bands at their own resolutions.
     teachers : Teachers
 
@@ -104,7 +104,7 @@ class TaughtScene:
         If the scene has no bands at 10 m.
     """
 
-    def __init__(self, scene: Scene, teachers: Teachers) -> None:
+    def __init__(self, scene: SceneReader, teachers: Teachers) -> None:
         self._scene, self._teachers = scene, teachers
         self.path = scene.path
         self._ratio = ratio = teachers.resolution // 10
@@ -148,7 +148,7 @@ class TaughtScene:
         return Rows(cut, target, measured)
 
     def require_clouds(self) -> None:
-        """See `Scene`."""
+        """See `SceneReader`."""
         self._scene.require_clouds()
 
     def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:

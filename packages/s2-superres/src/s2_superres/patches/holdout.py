@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.patches.patchset import PatchSettings
-from s2_superres.patches.scene import Pixels, Scene
+from s2_superres.patches.scene import Pixels, SceneReader
 
 #: Behind a place's name, for the part of it that is held out.
 HELD_OUT = " (held out)"
@@ -22,14 +22,14 @@ class ScenePart:
 
     Parameters
     ----------
-    scene : Scene
+    scene : SceneReader
     first, rows : int
         Target rows.
     held_out : bool
         Whether they are for validation.
     """
 
-    def __init__(self, scene: Scene, first: int, rows: int, *, held_out: bool) -> None:
+    def __init__(self, scene: SceneReader, first: int, rows: int, *, held_out: bool) -> None:
         self._scene, self._first = scene, first
         self.path, self.factors = scene.path, scene.factors
         facts = replace(scene.facts, shape=(rows, scene.facts.shape[1]))
@@ -50,35 +50,37 @@ class ScenePart:
         self._scene.__exit__(*details)
 
     def read(self, resolution: int, row: int, rows: int) -> Pixels:
-        """See `Scene`."""
+        """See `SceneReader`."""
         finer = self.factors[resolution] * 10 // resolution
         return self._scene.read(resolution, row + self._first * finer, rows)
 
     def require_clouds(self) -> None:
-        """See `Scene`."""
+        """See `SceneReader`."""
         self._scene.require_clouds()
 
     def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
-        """See `Scene`."""
+        """See `SceneReader`."""
         return self._scene.clouds(row + self._first, rows)
 
 
-def hold_out(scenes: Sequence[Scene], share: float, settings: PatchSettings) -> list[Scene]:
+def hold_out(
+    scenes: Sequence[SceneReader], share: float, settings: PatchSettings
+) -> list[SceneReader]:
     """Divide scenes of one place by rows: the last are for validation, the others for training.
 
     Parameters
     ----------
-    scenes : sequence of Scene
+    scenes : sequence of SceneReader
     share : float
         How much of the rows is held out; a patch's at least.
     settings : PatchSettings
 
     Returns
     -------
-    list of Scene
+    list of SceneReader
         Per scene its two parts, or the scene as it is if it has no room for two.
     """
-    parts: list[Scene] = []
+    parts: list[SceneReader] = []
     for scene in scenes:
         rows, ratio = scene.facts.shape[0], settings.ratio
         first = rows - max(math.ceil(share * rows), settings.size)

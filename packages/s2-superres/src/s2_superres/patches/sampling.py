@@ -18,7 +18,7 @@ from s2_superres.patches.degraded import Rows, ShiftedScene, read_degraded
 from s2_superres.patches.distillation import TaughtScene
 from s2_superres.patches.lattice import lattice_shifts, lattice_stride
 from s2_superres.patches.patchset import DTYPE, PatchSettings
-from s2_superres.patches.scene import Scene
+from s2_superres.patches.scene import SceneReader
 
 #: Rows that are degraded at a time, in target pixels: bounds the memory for 10 m bands.
 _CHUNK = 24
@@ -29,7 +29,7 @@ _TAUGHT_STRIP = 8
 
 
 def cut_scene(
-    scene: Scene | TaughtScene,
+    scene: SceneReader | TaughtScene,
     settings: PatchSettings,
     folder: Path,
     progress: Callable[[int], None] | None = None,

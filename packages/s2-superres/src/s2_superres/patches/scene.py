@@ -81,8 +81,8 @@ class Pixels(NamedTuple):
         return Pixels(self.values[..., kept], self.valid[:, kept], self.measured[:, kept])
 
 
-class Scene(Protocol):
-    """A scene; a context manager, within which it can be read."""
+class SceneReader(Protocol):
+    """Reads a scene by rows; a context manager, within which it does."""
 
     #: The crop, or the product's folder or zip.
     path: Path

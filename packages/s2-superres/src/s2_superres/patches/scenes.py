@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from s2_superres.bands import BY_RESOLUTION, INPUTS
 from s2_superres.errors import InputError, ProductError
-from s2_superres.patches.scene import BRIGHTEST, Pixels, Scene, SceneFacts, split_of
+from s2_superres.patches.scene import BRIGHTEST, Pixels, SceneFacts, SceneReader, split_of
 from s2_superres.patches.stand_ins import StandInScene, is_stand_in
 from s2_superres.products.crops import as_source, check_source
 from s2_superres.products.openers import open_granules, open_reader
@@ -54,7 +54,7 @@ class ProductScene:
             self._reader.close()
 
     def read(self, resolution: int, row: int, rows: int) -> Pixels:
-        """See `Scene`."""
+        """See `SceneReader`."""
         assert self._reader is not None
         area = Area(row, 0, rows, self.product.grid.cols * 10 // resolution)
         dn = self._reader.read(BY_RESOLUTION[resolution], area)
@@ -64,7 +64,7 @@ class ProductScene:
         return Pixels(values, valid, valid if measured is None else measured)
 
     def require_clouds(self) -> None:
-        """See `Scene`."""
+        """See `SceneReader`."""
         with open_reader(self.product, ()) as reader:
             reader.require_clouds()
 
@@ -77,11 +77,13 @@ class ProductScene:
             return reader.cloud_mask(whole, self.resolution)
 
     def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
-        """See `Scene`."""
+        """See `SceneReader`."""
         return self._clouds[row : row + rows, : self.facts.shape[1]]
 
 
-def open_scenes(sources: Iterable[str | Path], resolution: int) -> tuple[list[Scene], list[str]]:
+def open_scenes(
+    sources: Iterable[str | Path], resolution: int
+) -> tuple[list[SceneReader], list[str]]:
     """Open sources for cutting; pixels of products are not read yet.
 
     Parameters
@@ -93,7 +95,7 @@ def open_scenes(sources: Iterable[str | Path], resolution: int) -> tuple[list[Sc
 
     Returns
     -------
-    scenes : list of Scene
+    scenes : list of SceneReader
     unusable : list of str
         Per source that lacks a band or cannot be read, why.
 
@@ -102,7 +104,7 @@ def open_scenes(sources: Iterable[str | Path], resolution: int) -> tuple[list[Sc
     InputError
         If a source does not exist.
     """
-    scenes: list[Scene] = []
+    scenes: list[SceneReader] = []
     unusable: list[str] = []
     for path in _expand(sources):
         with _noted(unusable):

@@ -69,7 +69,7 @@ class StandInScene:
         self._arrays = None
 
     def read(self, resolution: int, row: int, rows: int) -> Pixels:
-        """See `Scene`."""
+        """See `SceneReader`."""
         assert self._arrays is not None
         dn = self._arrays[resolution][:, row : row + rows]
         darkest = _CLIPPED if resolution == 60 else 0
@@ -77,10 +77,10 @@ class StandInScene:
         return Pixels(dn.astype(np.float32), valid, valid)
 
     def require_clouds(self) -> None:
-        """See `Scene`: it always does."""
+        """See `SceneReader`: it always does."""
 
     def clouds(self, row: int, rows: int) -> NDArray[np.bool_]:
-        """See `Scene`."""
+        """See `SceneReader`."""
         assert self._arrays is not None
         return np.isin(self._arrays[0][row : row + rows, : self.facts.shape[1]], SCL_CLOUDS)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from s2_superres.choices import PRECISIONS
+from s2_superres.cli import batch, single
+from s2_superres.cli.batch import Many
 from s2_superres.cli.options import (
     BboxOption,
     BoundsOption,
@@ -31,8 +31,7 @@ from s2_superres.cli.options import (
     network_names,
     one_of,
 )
-from s2_superres.cli.product import check_files
-from s2_superres.cli.progress import Display, WindowProgress
+from s2_superres.cli.single import How
 
 ProductsArgument = Annotated[
     list[str],
@@ -218,102 +217,51 @@ def predict(
     verbose: VerboseOption = False,
 ) -> None:
     """Bring the 20 m and 60 m bands of a product, or of many, to 10 m."""
-    without = weights == [Path("none")]
-    if without and network not in ("default", "none"):
-        raise typer.BadParameter(f"--network {network} and --weights none: give one of them")
-
-    from s2_superres.cli import batch
-    from s2_superres.cli import summary as words
-    from s2_superres.inference.batch import Batch
-    from s2_superres.inference.cluster import absolute, connected, window_executor
-    from s2_superres.inference.cost import estimate
-    from s2_superres.inference.outputs import check_paths, default_output, rehearse
-    from s2_superres.inference.plan import Options, prepare
-    from s2_superres.inference.predict import predict as sharpen
-    from s2_superres.inference.quicklook import draw_quicklook
-    from s2_superres.products.sources import expand
+    from s2_superres.inference.plan import Options
     from s2_superres.writers.spec import parse_options
 
     options = Options(
-        bands=bands,
-        include_10m=include_10m,
-        with_error=with_error,
-        masks=masks,
-        values=chosen_values(harmonised, reflectance),
-        bbox=bbox,
-        bounds=bounds,
-        aoi=aoi,
-        mask_outside=mask_outside,
-        granule=granule,
-        offset=offset,
-        sign=sign,
-        network=network,
-        weights=("none" if without else weights) or None,
-        consistent=consistent,
-        precision=precision,
-        tile=tile,
-        threads=threads,
-        device=device,
-        format=file_format,
-        creation_options=parse_options(co or []),
-        stac=stac,
-        overwrite=overwrite,
-    )
+        bands=bands, include_10m=include_10m, with_error=with_error, masks=masks,
+        values=chosen_values(harmonised, reflectance), bbox=bbox, bounds=bounds, aoi=aoi,
+        mask_outside=mask_outside, granule=granule, offset=offset, sign=sign, network=network,
+        weights=_weights(weights, network), consistent=consistent, precision=precision, tile=tile,
+        threads=threads, device=device, format=file_format,
+        creation_options=parse_options(co or []), stac=stac, overwrite=overwrite,
+    )  # fmt: skip
+    how = How(dask, verify, dry_run, as_json, quiet, verbose)
+    many = Many(recursive, jobs, shard, ledger)
     if dask is not None and jobs > 1:
         raise typer.BadParameter("--jobs and --dask: give one of them")
-    if out_dir is not None:
-        if quicklook is not None:
-            raise typer.BadParameter("--quicklook is of one product; leave it or --out-dir out")
-        many = Batch(
-            tuple(expand(products, recursive=recursive, sign=sign)),
-            out_dir, options, jobs, batch.read_shard(shard), ledger, verify,
-        )  # fmt: skip
-        if dry_run:
-            batch.rehearse(many, as_json=as_json)
-        else:
-            batch.run(many, dask, as_json=as_json, quiet=quiet, verbose=verbose)
-        return
-    product, output = _one_product(products, (recursive, jobs > 1, shard, ledger), sign)
-    run = prepare(product if dask is None else absolute(product), options)
-    output = output or default_output(run)
-    check_paths(run, output, quicklook)
-    if verify:
-        check_files(run.product, quiet=quiet)
-    if dry_run:
-        rehearse(run, output)
-        cost = estimate(run)
-        typer.echo(
-            json.dumps(words.plan_dict(run, cost)) if as_json else words.plan_text(run, cost)
-        )
-        return
-    if verbose:
-        typer.echo(json.dumps(run.to_dict(), indent=2), err=True)
-    with ExitStack() as stack:
-        executor = None
-        if dask is not None:
-            executor = window_executor(stack.enter_context(connected(dask)))
-        display = stack.enter_context(Display(quiet=quiet))
-        progress = WindowProgress(display, len(run.windows), run.area.rows * run.area.cols)
-        summary = sharpen(run, output, executor=executor, progress=progress)
-    if quicklook is not None:
-        draw_quicklook(run, summary, quicklook)
-    if as_json:
-        typer.echo(json.dumps(summary.to_dict()))
-    elif not quiet:
-        typer.echo(words.summary_text(summary))
+    if out_dir is None:
+        single.sharpen(*_product_and_output(products, many, sign), quicklook, options, how)
+    elif quicklook is not None:
+        raise typer.BadParameter("--quicklook is of one product; leave it or --out-dir out")
+    else:
+        batch.sharpen(products, out_dir, options, many, how)
 
 
-def _one_product(
-    products: list[str], of_batches: tuple[object, ...], sign: Any
-) -> tuple[str, Path | None]:
+def _weights(files: list[Path] | None, network: str) -> list[Path] | str | None:
+    """Return the weights asked for, or the word for none."""
+    if files != [Path("none")]:
+        return files or None
+    if network not in ("default", "none"):
+        raise typer.BadParameter(f"--network {network} and --weights none: give one of them")
+    return "none"
+
+
+def _product_and_output(products: list[str], many: Many, sign: Any) -> tuple[str, Path | None]:
     """Return the product and the output of a run without --out-dir."""
     from s2_superres.errors import InputError
     from s2_superres.products.sources import is_several
 
-    for flag, given in zip(
-        ("--recursive", "--jobs", "--shard", "--ledger"), of_batches, strict=True
-    ):
-        if given:
+    given = {
+        "--recursive": many.recursive,
+        "--jobs": many.jobs > 1,
+        "--shard": many.shard,
+        "--ledger": many.ledger,
+    }
+    for flag, value in given.items():
+        if value:
             raise typer.BadParameter(f"{flag} is for many products; give a folder with --out-dir")
     if len(products) > 2:
         raise typer.BadParameter(f"{len(products)} products; give a folder with --out-dir")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2_superres.bands import BANDS, BANDS_10M, BANDS_20M, BY_NAME, BY_RESOLUTION
-from s2_superres.errors import AreaError
+from s2_superres.errors import AreaError, ProductError
 from s2_superres.products.openers import open_product, open_reader
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.raster.windows import plan
@@ -92,6 +92,52 @@ def test_each_block_is_decoded_once(large: Path, monkeypatch: pytest.MonkeyPatch
             kept.append(max(len(source.blocks) for source in reader._sources.values()))
     assert len(decoded) == len(set(decoded)) == 4 * 3 * 2
     assert max(kept) <= 4
+
+
+def test_bands_are_decoded_at_the_same_time(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits for its server keeps no other waiting: here each waits for another."""
+    from s2_superres.products import reading
+
+    met = threading.Barrier(2)
+    original = reading._BandSource._decode
+
+    def meeting(self: reading._BandSource, place: Area) -> np.ndarray:
+        met.wait(20)
+        return original(self, place)
+
+    monkeypatch.setattr(reading._BandSource, "_decode", meeting)
+    with open_reader(open_product(large), bands=BANDS_10M) as reader:
+        got = reader.read(reader.bands_at(10), Area(0, 0, 40, 50))
+    np.testing.assert_array_equal(got, expected(2460, 1260, 10)[:, :40, :50])
+
+
+def test_a_fault_is_told_when_no_band_is_at_work(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is closed next is read by nobody any more."""
+    from s2_superres.products import reading
+
+    failed, at_work = threading.Event(), threading.Event()
+    begun, ended = [], []
+    original = reading._BandSource._decode
+
+    def failing(self: reading._BandSource, place: Area) -> np.ndarray:
+        if "B02" in self.path:
+            at_work.wait(20)
+            failed.set()
+            raise ProductError("B02 is damaged")
+        begun.append(self.path)
+        at_work.set()
+        failed.wait(20)
+        values = original(self, place)
+        ended.append(self.path)
+        return values
+
+    monkeypatch.setattr(reading._BandSource, "_decode", failing)
+    with open_reader(open_product(large), bands=BANDS_10M) as reader:
+        with pytest.raises(ProductError, match="B02 is damaged"):
+            reader.read(reader.bands_at(10), Area(0, 0, 40, 50))
+        assert sorted(ended) == sorted(begun) != []
 
 
 def test_only_the_blocks_of_the_window_are_decoded(

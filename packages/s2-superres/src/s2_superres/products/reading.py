@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Self
 
 from s2_superres.bands import BANDS, Band
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: GDAL's own block cache, in bytes: the reader keeps what it needs itself.
 GDAL_CACHE = 64 * 2**20
+#: Bands that are read at a time; more would take more of a server's connections, for little.
+_THREADS = 4
 #: OpenJPEG's words for a code stream that is not as it was written.
 _DAMAGE = re.compile(
     r"EOC|corrupt|truncat|not enough|too small|too large|invalid|fail|error|expected|missing",
@@ -111,9 +114,12 @@ class Reader:
             )
         out = np.empty((len(bands), *area.shape), np.uint16)
         with self._lock:
-            for band, plane in zip(bands, out, strict=True):
-                self._read_band(band, area, plane)
+            self._read_bands(bands, area, out)
         return out
+
+    def _read_bands(self, bands: Sequence[Band], area: Area, out: NDArray[np.uint16]) -> None:
+        for band, plane in zip(bands, out, strict=True):
+            self._read_band(band, area, plane)
 
     def _read_band(self, band: Band, area: Area, out: NDArray[np.uint16]) -> None:
         raise NotImplementedError
@@ -188,7 +194,7 @@ class Reader:
 
 
 class RasterReader(Reader):
-    """Reads files that GDAL opens, one for each band.
+    """Reads files that GDAL opens, one for each band, several of them at a time.
 
     Memory is bounded by the blocks that one row of windows touches, about two
     rows of 1024 pixels over the width that is read.
@@ -203,6 +209,7 @@ class RasterReader(Reader):
     def __init__(self, product: Product, bands: Iterable[Band] = BANDS) -> None:
         super().__init__(product, bands)
         self._sources: dict[Band, _BandSource] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, "bands")
         try:
             for band in self.bands:
                 self._sources[band] = _BandSource(product, band)
@@ -212,11 +219,24 @@ class RasterReader(Reader):
 
     def close(self) -> None:
         """Close the files and forget the blocks."""
+        self._threads.shutdown(cancel_futures=True)
         for source in self._sources.values():
             source.close()
 
-    def _read_band(self, band: Band, area: Area, out: NDArray[np.uint16]) -> None:
-        self._sources[band].read(area, out)
+    def _read_bands(self, bands: Sequence[Band], area: Area, out: NDArray[np.uint16]) -> None:
+        # A file each: one that waits for its disk or server keeps no other waiting.
+        started = [
+            self._threads.submit(self._sources[band].read, area, plane)
+            for band, plane in zip(bands, out, strict=True)
+        ]
+        try:
+            for each in started:
+                each.result()
+        finally:
+            # After a fault or Ctrl-C, too, no thread is left at work on what is closed next.
+            for each in started:
+                each.cancel()
+            wait(started)
 
     def require_clouds(self) -> None:
         """See `Reader`."""

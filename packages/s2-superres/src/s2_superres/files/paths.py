@@ -24,6 +24,10 @@ def _target(path: str | Path) -> Path:
         raise OutputError(f"{path}: its links lead nowhere; choose another place") from None
 
 
+def _size(nbytes: int) -> str:
+    return f"{nbytes / 1e9:.2f} GB" if nbytes >= 1e8 else f"{nbytes / 1e6:.1f} MB"
+
+
 def check_output(path: str | Path, kind: Kind, *, overwrite: bool, nbytes: int = 0) -> None:
     """Check that a file, or a folder of a kind that is one, can be written.
 
@@ -78,8 +82,8 @@ def check_output(path: str | Path, kind: Kind, *, overwrite: bool, nbytes: int =
     needed = int(nbytes * _HEADROOM)
     if needed > free:
         raise OutputError(
-            f"{path}: needs up to {needed / 1e9:.2f} GB in {folder} while it is written, and "
-            f"{free / 1e9:.2f} GB are free; make room, or choose another disk"
+            f"{path}: needs up to {_size(needed)} in {folder} while it is written, and "
+            f"{_size(free)} are free; make room, or choose another disk"
         )
 
 
@@ -99,8 +103,8 @@ def check_file_size(path: str | Path, nbytes: int) -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     if limit != resource.RLIM_INFINITY and nbytes > limit:
         raise OutputError(
-            f"{path}: needs a file of up to {nbytes / 1e6:.1f} MB while it is written, and the "
-            f"system allows this process {limit / 1e6:.1f} MB; raise the limit with ulimit -f"
+            f"{path}: needs a file of up to {_size(nbytes)} while it is written, and the "
+            f"system allows this process {_size(limit)}; raise the limit with ulimit -f"
         )
 
 

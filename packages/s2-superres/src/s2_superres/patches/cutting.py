@@ -18,7 +18,14 @@ from s2_superres.files.atomic import write_text
 from s2_superres.files.locks import sole_run
 from s2_superres.files.paths import keep_out_of_products, protect_inputs
 from s2_superres.patches.distillation import TaughtScene, Teachers
-from s2_superres.patches.folder import AFTER_ROOM, clear, complaints, finished, whole_scene
+from s2_superres.patches.folder import (
+    AFTER_ROOM,
+    AFTER_STOP,
+    clear,
+    complaints,
+    finished,
+    whole_scene,
+)
 from s2_superres.patches.holdout import HELD_OUT, hold_out
 from s2_superres.patches.patchset import (
     MANIFEST,
@@ -199,6 +206,10 @@ def _cut_scenes(
                 raise
             warn(f"left out: {error}")
             count = 0
+        except (KeyboardInterrupt, SystemExit) as stopped:
+            if written:
+                stopped.add_note(AFTER_STOP)
+            raise
         report(fact.shape[0])
         done += fact.shape[0]
         if not count:

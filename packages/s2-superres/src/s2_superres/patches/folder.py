@@ -13,6 +13,7 @@ from s2_superres.errors import OutputError
 from s2_superres.patches.patchset import MANIFEST, SCENE, PatchSettings
 from s2_superres.patches.scene import SceneFacts
 
+AFTER_STOP = "scenes that were cut whole are kept, so run the same command again to go on"
 AFTER_ROOM = (
     "scenes that were cut whole are kept, so free some space and run the same command again"
 )

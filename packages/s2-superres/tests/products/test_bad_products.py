@@ -43,6 +43,15 @@ def test_no_such_file(tmp_path: Path) -> None:
     refused(tmp_path / "nothing.SAFE", "no such file")
 
 
+@pytest.mark.parametrize("name", ["", "p\0.SAFE"])
+def test_what_is_no_path(safe: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """An empty name, of a variable that is not set, is not the product in the current folder."""
+    monkeypatch.chdir(safe.parent)
+    assert open_product(".").tile == "T33UUB"
+    with pytest.raises(ProductError, match="not a path; give"):
+        open_product(name)
+
+
 def test_folder_without_permission(safe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the system refuses is an error of the family too."""
 

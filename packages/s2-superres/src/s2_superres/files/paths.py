@@ -20,7 +20,7 @@ def _target(path: str | Path) -> Path:
     """Return the file that a path leads to."""
     try:
         return Path(path).resolve()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):
         raise OutputError(f"{path}: its links lead nowhere; choose another place") from None
 
 

@@ -178,4 +178,9 @@ def _to_file(
             f"superresolve from a product to a file: {str(error).partition(') ')[2]}; "
             "see s2_superres.inference.Options"
         ) from None
+    executor, progress = run.get("executor"), run.get("progress")
+    if executor is not None and not hasattr(executor, "submit"):
+        raise InputError(f"executor of {type(executor).__name__}: give one of concurrent.futures")
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress of {type(progress).__name__}: give a function")
     return predict(product, Path(output), chosen, **run)

@@ -87,6 +87,8 @@ def superresolve_arrays(
 ) -> SuperResolved:
     """Bring 20 m and 60 m bands to 10 m: see `s2_superres.superresolve`."""
     nodata = check_conventions(level, offset, nodata, consistent)
+    if not isinstance(with_error, bool | np.bool_):
+        raise InputError(f"with_error {with_error!r}: give True or False")
     compute = Compute(precision, tile, threads, device)
     given = [None if bands is None else _array(f"b{r}", bands)
              for r, bands in zip((10, 20, 60), (b10, b20, b60), strict=True)]  # fmt: skip
@@ -206,7 +208,8 @@ def check_conventions(
         Naming the argument and the cure.
     """
     if not isinstance(level, str) or level not in LEVELS:
-        raise InputError(f"level {level!r}: choose L1C (top of the atmosphere) or L2A (bottom)")
+        said = repr(level) if isinstance(level, str) else f"of {type(level).__name__}"
+        raise InputError(f"level {said}: choose L1C (top of the atmosphere) or L2A (bottom)")
     if not isinstance(consistent, bool | np.bool_):
         raise InputError(f"consistent {consistent!r}: give True or False")
     if not _is_number(offset) or offset not in OFFSETS:

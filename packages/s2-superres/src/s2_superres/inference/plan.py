@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from s2_superres.bands import (
     BANDS,
@@ -32,6 +35,28 @@ from s2_superres.products.product import Product
 from s2_superres.raster.grid import UNIT, Area, Bounds, Grid
 from s2_superres.raster.windows import Plan, plan
 from s2_superres.writers.formats import formats
+
+#: Options of other types than their checks tell, what these are, and what to give.
+_KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
+    (
+        ("include_10m", "with_error", "mask_outside", "consistent", "overwrite"),
+        bool | np.bool_,
+        "True or False",
+    ),
+    (("bands", "masks"), Collection, "names, such as ['B05', 'B8A'] or 'scl'"),
+    (("aoi",), str | os.PathLike, "the path of a vector file"),
+    (("granule",), str, "a tile, such as 'T33UUB'"),
+    (("sign",), Callable, "a function from a URL to a URL"),
+    (("creation_options",), Mapping, "names and values, such as {'COMPRESS': 'ZSTD'}"),
+    (("stac",), bool | str | os.PathLike, "True, or the path of the item"),
+)
+
+
+def _is_box(value: object) -> bool:
+    try:
+        return len([float(side) for side in value]) == 4  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        return False
 
 
 @dataclass(frozen=True)
@@ -113,6 +138,7 @@ class Options:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if self.format is not None and self.format not in formats():
             raise InputError(f"format {self.format!r}: choose {' or '.join(formats())}")
         if self.values not in set(Values):
@@ -123,8 +149,16 @@ class Options:
             raise InputError("mask_outside: give polygons with --aoi")
         for name in ("bbox", "bounds"):
             box = getattr(self, name)
-            if box is not None and len(box) != 4:
+            if box is not None and not _is_box(box):
                 raise InputError(f"{name} {box!r}: give left, bottom, right and top")
+
+    def _check_kinds(self) -> None:
+        """Check the types of what is not looked at until later, in the middle of the work maybe."""
+        for names, kinds, words in _KINDS:
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and not isinstance(value, kinds):
+                    raise InputError(f"{name} of {type(value).__name__}: give {words}")
 
     def compute(self) -> Compute:
         """Return how the networks are to run."""

@@ -126,6 +126,9 @@ def find_opener(source: Source) -> Opener:
     ProductError
         If none does, with what is accepted; or with what the source is, if that is known.
     """
+    if isinstance(source, str) and (not source or "\0" in source):
+        # An empty name is no wish for what lies in the current folder.
+        raise ProductError(f"{source!r}: not a path; {_accepted()}")
     for room in _rooms():
         for _, opener in sorted(room.items()):
             if opener.recognises(source):
@@ -196,7 +199,7 @@ def open_product(
 def _check_offset(offset: float | None) -> None:
     if offset is not None and offset not in OFFSETS:
         raise InputError(
-            f"offset {offset:g}: give -1000 for digital numbers as they come from baseline 04.00 "
+            f"offset {offset!r}: give -1000 for digital numbers as they come from baseline 04.00 "
             "on, or 0"
         )
 

@@ -16,11 +16,12 @@ from s2_superres.bands import BANDS, BY_RESOLUTION
 from s2_superres.errors import InstallationError, ProductError
 from s2_superres.inference.plan import Options
 from s2_superres.inference.predict import predict
+from s2_superres.products import remote
 from s2_superres.products.openers import open_granules, open_reader
 from s2_superres.products.product import Product
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.testing.products import coordinates, landscape, write_product
-from s2_superres.testing.server import serve
+from s2_superres.testing.server import Site, serve
 from s2_superres.testing.spec import ProductSpec
 
 zarr = pytest.importorskip("zarr")
@@ -92,6 +93,40 @@ def test_zip_and_link_hold_the_same(tmp_path: Path, form: Form, wrapped: bool) -
         check_pixels(open_product(f"{site.url}{packed.name}"))
         with pytest.raises(ProductError, match="cannot be opened as a Zarr store"):
             open_product(f"{site.url}nothing.zarr")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_server_that_stumbles_is_asked_again(
+    tmp_path: Path, form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of metadata and chunks alike; after some tries, one line with the link and what to do."""
+    monkeypatch.setattr(remote, "_PAUSE", 0.01)
+    monkeypatch.setattr(remote, "_TIMEOUT", 0.4)
+    band = BY_RESOLUTION[20][0]
+    name = store(tmp_path, form, ProductSpec("L2A", "05.11", SMALL)).name
+    root = f"{name}/measurements/reflectance/r20m/b05"
+    chunk = f"{root}/0.0" if form == "cpm" else f"{root}/c/0/0"
+    whole = f"{name}/.zmetadata" if form == "cpm" else f"{name}/zarr.json"
+
+    def b05(site: Site) -> np.ndarray:
+        with open_reader(open_product(f"{site.url}{name}"), [band]) as reader:
+            return reader.read([band], Area(0, 0, 120, 150))
+
+    with serve(tmp_path) as site:
+        expected = b05(site)
+        assert chunk in "".join(site.requests)
+        for place in (whole, chunk):
+            for failures in ([503], [500, 429], [-1]):
+                site.failures = {place: failures}
+                np.testing.assert_array_equal(b05(site), expected)
+            site.failures = {place: [503] * 99}
+            with pytest.raises(ProductError, match=rf"{name}: .*(503|cannot be opened).*; check"):
+                b05(site)
+        site.failures = {}
+        with open_reader(open_product(f"{site.url}{name}"), [band]) as reader:
+            site.delay = 1.5
+            with pytest.raises(ProductError, match=r"b05 cannot be read \(.*; check the link"):
+                reader.read([band], Area(0, 0, 120, 150))
 
 
 @pytest.mark.parametrize("form", FORMS)

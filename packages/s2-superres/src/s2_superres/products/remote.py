@@ -7,9 +7,11 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from s2_superres.errors import ProductError
+from s2_superres.errors import ProductError, S2SuperresError
+
+Result = TypeVar("Result")
 
 #: What GDAL reads each kind of link by.
 _FILE_SYSTEMS = {
@@ -78,6 +80,27 @@ def network_options(path: str) -> dict[str, str]:
     if not path.removeprefix("/vsizip/{").startswith(tuple(_FILE_SYSTEMS.values())):
         return {}
     return {name: value for name, value in _NETWORK.items() if name not in os.environ}
+
+
+def patiently(read: Callable[[], Result], path: str) -> Result:
+    """Return what is read; of a path that lies elsewhere, tried again where that may help."""
+    for attempt in range(_TRIES - 1 if is_url(path) else 0):
+        try:
+            return read()
+        except (ImportError, S2SuperresError):
+            raise
+        except Exception:  # Libraries of file systems raise what they will.
+            time.sleep(_PAUSE * 2**attempt)
+    return read()
+
+
+def client_options(url: str) -> dict[str, Any]:
+    """Return what fsspec is to do of a link: not to wait for minutes."""
+    if not url.startswith(("http://", "https://")):
+        return {}
+    from aiohttp import ClientTimeout
+
+    return {"client_kwargs": {"timeout": ClientTimeout(total=2 * _TIMEOUT)}}
 
 
 def fetch(href: str, sign: Callable[[str], str] | None = None) -> bytes:

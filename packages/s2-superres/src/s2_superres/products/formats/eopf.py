@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2_superres.bands import BANDS, SATURATED, Band, central_wavelengths
-from s2_superres.errors import InstallationError, ProductError
+from s2_superres.errors import InstallationError, ProductError, S2SuperresError
 from s2_superres.products import metadata
 from s2_superres.products.openers import Opener, Request
 from s2_superres.products.product import Level, Product
 from s2_superres.products.reading import Reader
-from s2_superres.products.remote import is_url
+from s2_superres.products.remote import client_options, is_url, patiently
 from s2_superres.raster.grid import Area, Grid
 
 if TYPE_CHECKING:
@@ -63,11 +63,15 @@ def _group(path: str) -> Any:
         if is_url(path) and path.partition("?")[0].endswith(".zip"):
             import fsspec
 
-            names = fsspec.filesystem("zip", fo=path).find("")
-            store: Any = FsspecStore.from_url(f"zip::{path}", read_only=True)
+            options = client_options(path)
+            names = fsspec.filesystem("zip", fo=path, target_options=options).find("")
+            chained = {path.partition("://")[0]: options}
+            store: Any = FsspecStore.from_url(
+                f"zip::{path}", storage_options=chained, read_only=True
+            )
         elif is_url(path):
             names = []
-            store = FsspecStore.from_url(path, read_only=True)
+            store = FsspecStore.from_url(path, storage_options=client_options(path), read_only=True)
         elif path.endswith(".zip"):
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
@@ -75,17 +79,25 @@ def _group(path: str) -> Any:
         else:
             names = []
             store = LocalStore(path, read_only=True)
-        return zarr.open_group(store, path=_inside(names), mode="r")
+        return patiently(lambda: zarr.open_group(store, path=_inside(names), mode="r"), path)
     except ImportError as error:
         raise InstallationError(
             f"{path}: reading it needs {error.name}; pip install 's2-superres[zarr]'"
         ) from None
     except Exception as error:  # Stores raise whatever their libraries do.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ProductError(
-            f"{path}: cannot be opened as a Zarr store ({reason}); check the path or link, and "
-            "that it is complete"
+            f"{path}: cannot be opened as a Zarr store ({_reason(error)}); check the path or link, "
+            "and that it is complete"
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _unreadable(path: str, name: str, error: Exception) -> ProductError:
+    cure = "check the link, and try again" if is_url(path) else "it is damaged, download it again"
+    return ProductError(f"{path}: {name} cannot be read ({_reason(error)}); {cure}")
 
 
 def _inside(names: Iterable[str]) -> str:
@@ -99,6 +111,15 @@ def _open(source: Any, request: Request) -> Product:
     if request.sign is not None and is_url(path):
         path = request.sign(path)
     group = _group(path)
+    try:
+        return patiently(lambda: _described(path, group, request), path)
+    except (ImportError, S2SuperresError):
+        raise
+    except Exception as error:  # As above.
+        raise _unreadable(path, "its metadata", error) from None
+
+
+def _described(path: str, group: Any, request: Request) -> Product:
     if "S2_SUPERRES_VERSION" in group.attrs:
         made_of = group.attrs.get("PRODUCT_ID", "a product")
         raise ProductError(
@@ -258,22 +279,24 @@ class EopfReader(Reader):
         self._arrays = {band: self._array(product.files[band.name]) for band in self.bands}
 
     def _array(self, name: str) -> Any:
+        path = self.product.path
         try:
-            return self._group[name]
-        except KeyError:
-            raise ProductError(f"{self.product.path}: has no {name}; open it again") from None
+            # A name that is not there is no failure of a server's.
+            found = patiently(lambda: self._group.get(name), path)
+        except Exception as error:  # As below.
+            raise _unreadable(path, name, error) from None
+        if found is None:
+            raise ProductError(f"{path}: has no {name}; open it again")
+        return found
 
     def _read(self, array: Any, area: Area) -> NDArray[Any]:
         import numpy as np
 
+        place, path = np.s_[area.row : area.row_stop, area.col : area.col_stop], self.product.path
         try:
-            return np.asarray(array[area.row : area.row_stop, area.col : area.col_stop])
+            return patiently(lambda: np.asarray(array[place]), path)
         except Exception as error:  # Codecs and file systems raise whatever their libraries do.
-            raise ProductError(
-                f"{self.product.path}: {array.path} cannot be read "
-                f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); it is "
-                "damaged or out of reach, download it again"
-            ) from None
+            raise _unreadable(path, array.path, error) from None
 
     def _read_band(self, band: Band, area: Area, out: NDArray[np.uint16]) -> None:
         import numpy as np

@@ -57,3 +57,15 @@ class TrainingStopped(TrainingError):
 
 class WorkerError(S2SuperresError):
     """A worker process of an executor died, or cannot begin."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return what was wrong with one of many."""
+    if isinstance(error, MemoryError):
+        return "out of memory: take a smaller --tile, or fewer --jobs"
+    text = " ".join(str(error).split())
+    if isinstance(error, S2SuperresError):
+        return text
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror or text}"
+    return f"{type(error).__name__}: {text}; please report it"

@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2_superres.errors import BusyError, InputError, OutputError
+from s2_superres.errors import BusyError, InputError, OutputError, in_one_line
 from s2_superres.files.paths import keep_out_of_products
-from s2_superres.inference.explained import explained
 from s2_superres.inference.finished import difference
 from s2_superres.inference.item import complete
 from s2_superres.inference.ledger import Ledger, Outcome
@@ -133,7 +132,7 @@ class Batch:
                     listed.source, options.granule, offset=options.offset, sign=self.options.sign
                 )
             except Exception as error:  # Whatever it is, the others are to be done.
-                report(Outcome(listed.label, status="failed", message=explained(error)))
+                report(Outcome(listed.label, status="failed", message=in_one_line(error)))
                 continue
             for product in products:
                 output = self.output(product)
@@ -175,7 +174,7 @@ def sharpen(task: Task, share: Share) -> Outcome:
     except Exception as error:  # One of thousands must not end the rest.
         if stopped := stop_behind(error):
             raise stopped from None
-        outcome = task.outcome(status="failed", message=explained(error))
+        outcome = task.outcome(status="failed", message=in_one_line(error))
     return replace(outcome, seconds=time.perf_counter() - begin)
 
 

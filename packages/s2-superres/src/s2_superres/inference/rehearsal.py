@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from s2_superres.errors import in_one_line
 from s2_superres.inference.batch import Batch, is_there
 from s2_superres.inference.cost import Estimate, estimate, memory_limit
-from s2_superres.inference.explained import explained
 from s2_superres.inference.ledger import Outcome
 from s2_superres.inference.outputs import check_paths, raster_spec, rehearse
 from s2_superres.inference.plan import prepare
@@ -78,7 +78,7 @@ def rehearse_batch(batch: Batch) -> Rehearsal:
                     rehearse(run, task.output)
                 timed[kind] = estimate(run)
         except Exception as error:  # Whatever it is, the others are to be told of.
-            told.broken.append((task.label, explained(error)))
+            told.broken.append((task.label, in_one_line(error)))
             continue
         cost = timed[kind]
         told.to_do += 1

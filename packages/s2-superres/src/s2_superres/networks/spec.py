@@ -8,7 +8,7 @@ from typing import Any
 from s2_superres.bands import BANDS_20M, BANDS_60M, INPUTS, Band
 from s2_superres.errors import WeightsError
 from s2_superres.networks import phased
-from s2_superres.networks.family import Family, find_family
+from s2_superres.networks.family import Family, families, find_family
 from s2_superres.raster.degradation import degradation_taps, projection_taps
 from s2_superres.raster.grid import UNIT
 
@@ -56,7 +56,8 @@ class NetworkSpec:
                 f"{self.features} features and {self.blocks} blocks; give 1 or more and 0 or more"
             )
         if self.phased and not (family.phases and self.trained):
-            raise WeightsError(f"{self.family}: cannot be phased; take network compact")
+            able = ", ".join(each.name for each in families() if each.phases)
+            raise WeightsError(f"{self.family}: cannot be phased; take network {able}")
 
     @property
     def kind(self) -> Family:

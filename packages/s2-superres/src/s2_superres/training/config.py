@@ -21,8 +21,8 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from s2_superres.choices import OPTIMIZERS, SCHEDULES, TRAINING_PRECISIONS
-from s2_superres.errors import TrainingError
-from s2_superres.networks.family import family_names, find_family
+from s2_superres.errors import TrainingError, WeightsError
+from s2_superres.networks.family import family_names
 from s2_superres.networks.spec import NetworkSpec, standard_spec
 from s2_superres.training.batches import TURNS, Sampling
 
@@ -188,8 +188,10 @@ class TrainingConfig:
         except ValidationError as error:
             found = (_explanation(one["loc"], one) for one in error.errors())
             raise TrainingError("; ".join(dict.fromkeys(found))) from None
-        if config.phased and not find_family(config.network).phases:
-            raise TrainingError(f"phased: {config.network} has no such part; take network compact")
+        try:
+            config.spec  # noqa: B018 - it checks itself
+        except WeightsError as error:
+            raise TrainingError(str(error)) from None
         if config.anchor and not config.init:
             raise TrainingError("anchor: there is nothing to stay at; name weights with --init")
         return config

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from s2_superres.errors import InputError, S2SuperresError
-from s2_superres.inference.explained import explained
+from s2_superres.errors import InputError, S2SuperresError, in_one_line
 from s2_superres.inference.ledger import Ledger, Outcome
 from s2_superres.inference.pool import Died, Share, run_in_processes
 from s2_superres.interrupts import stop_behind
@@ -61,7 +60,7 @@ def score(task: Task, share: Share, progress: Progress = lambda text: None) -> S
     except Exception as error:  # Whatever it is, the others are to be scored.
         if stopped := stop_behind(error):
             raise stopped from None
-        result = explained(error)
+        result = in_one_line(error)
     return Scored(result, time.perf_counter() - begin)
 
 

@@ -221,12 +221,16 @@ def bench(session: nox.Session) -> None:
     )
     session.run(
         *("python", f"packages/{SUPERRES}/benchmarks/bench_predict.py"),
-        *("--sizes", "--product", "3660", "--networks", "compact"),
+        *("--sizes", "--product", "2460", "--networks", "compact"),
         *("--out", "docs/performance/product.md"),
     )
     session.run(
         *("python", f"packages/{SUPERRES}/benchmarks/bench_reading.py"),
         *("--side", "3660", "--out", "docs/performance/reading.md"),
+    )
+    session.run(
+        *("python", f"packages/{SUPERRES}/benchmarks/bench_cluster.py"),
+        *("--side", "732", "--rounds", "2", "--out", "docs/performance/cluster.md"),
     )
 
 

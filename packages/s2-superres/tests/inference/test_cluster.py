@@ -181,6 +181,34 @@ def lose_products(lost: Any) -> None:
             lost.close()
 
 
+def test_what_kills_every_worker_is_given_up() -> None:
+    """As for want of memory: of products the rest is made, a window ends the run in one line."""
+    dask = pytest.importorskip("dask")
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        mortal = distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+        )
+    with mortal:
+        with connected(mortal.scheduler_address) as client:
+            ended = cluster.run_on_cluster(client, devour, iter(range(3)))
+            found = {event.task: event.result for event in ended}
+        assert (found[0], found[2]) == (0, 2)
+        assert found[1].how == "it killed every worker that was given it"
+        with pytest.raises(WorkerError, match=r"want of memory; take a smaller --tile"):
+            devour_window(mortal)
+
+
+def devour(task: int, share: Any) -> int:
+    if task == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+def devour_window(mortal: Any) -> None:
+    with connected(mortal.scheduler_address) as client:
+        window_executor(client).submit(devour, 1, None).result(timeout=100)
+
+
 def nap(task: int, share: Any) -> int:
     time.sleep(0.2)
     return task

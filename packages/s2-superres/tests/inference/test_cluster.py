@@ -21,6 +21,7 @@ from s2_superres.inference import cluster
 from s2_superres.inference.batch import predict_batch
 from s2_superres.inference.cluster import check_workers, connected, window_executor
 from s2_superres.inference.plan import Options
+from s2_superres.inference.pool import Died
 from s2_superres.inference.predict import predict
 from s2_superres.networks.sharpener import sharpener
 from s2_superres.raster.grid import Grid
@@ -193,7 +194,7 @@ def test_what_kills_every_worker_is_given_up() -> None:
             ended = cluster.run_on_cluster(client, devour, iter(range(3)))
             found = {event.task: event.result for event in ended}
         assert (found[0], found[2]) == (0, 2)
-        assert found[1].how == "it killed every worker that was given it"
+        assert found[1] == Died("it killed every worker that was given it")
         with pytest.raises(WorkerError, match=r"want of memory; take a smaller --tile"):
             devour_window(mortal)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -127,6 +128,20 @@ def test_a_server_that_stumbles_is_asked_again(
             site.delay = 1.5
             with pytest.raises(ProductError, match=r"b05 cannot be read \(.*; check the link"):
                 reader.read([band], Area(0, 0, 120, 150))
+
+
+def test_links_to_stores_are_signed(tmp_path: Path, cpm: Path) -> None:
+    """Each file of a store by what the store's link was signed with, and a zip alike."""
+    shutil.copytree(cpm, tmp_path / cpm.name)
+    packed = shutil.make_archive(str(tmp_path / cpm.name), "zip", cpm)
+    with serve(tmp_path) as site:
+        site.token = "sig=a%2Bb"
+        for name in (cpm.name, Path(packed).name):
+            with pytest.raises(ProductError, match="cannot be opened as a Zarr store"):
+                open_product(f"{site.url}{name}")
+            product = open_product(f"{site.url}{name}", sign=lambda href: f"{href}?{site.token}")
+            check_pixels(product)
+            assert product.name == open_product(cpm).name
 
 
 @pytest.mark.parametrize("form", FORMS)

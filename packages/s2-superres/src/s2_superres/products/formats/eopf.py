@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from s2_superres.bands import BANDS, SATURATED, Band, central_wavelengths
 from s2_superres.errors import InstallationError, ProductError, S2SuperresError
@@ -71,7 +72,10 @@ def _group(path: str) -> Any:
             )
         elif is_url(path):
             names = []
-            store = FsspecStore.from_url(path, storage_options=client_options(path), read_only=True)
+            # What is signed is each file of the store.
+            root, _, query = path.partition("?")
+            options = client_options(path) | ({"params": dict(parse_qsl(query))} if query else {})
+            store = FsspecStore.from_url(root, storage_options=options, read_only=True)
         elif path.endswith(".zip"):
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()

@@ -245,6 +245,16 @@ def test_another_version_on_a_worker_is_refused_by_name(
         client.submit(cluster._on_worker, nap, 1, "flag", "99.1.0").result()
 
 
+def test_dask_computes_elsewhere_what_it_did_before() -> None:
+    """A cluster that was used, or could not be reached, takes nothing that is not its own."""
+    dask = pytest.importorskip("dask")
+    refused(WorkerError, "no Dask scheduler answers", "tcp://127.0.0.1:9")
+    assert dask.delayed(os.getpid)().compute() == os.getpid()
+    with connected("local:1") as client:
+        assert dask.delayed(os.getpid)().compute() == os.getpid()
+        assert client.submit(os.getpid, pure=False).result() != os.getpid()
+
+
 def refused(error: type[Exception], says: str, address: str) -> None:
     with pytest.raises(error, match=says), connected(address, patience=1):
         raise AssertionError

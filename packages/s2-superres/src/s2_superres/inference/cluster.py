@@ -71,7 +71,10 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Client]:
     if kind == "local":
         if number and not (number.isdecimal() and int(number)):
             raise InputError(f"--dask {address}: give a number of processes, local:4")
-        with _local(int(number or 0)) as cluster, distributed.Client(cluster) as client:
+        with (
+            _local(int(number or 0)) as cluster,
+            distributed.Client(cluster, set_as_default=False) as client,
+        ):
             client.register_plugin(_undisturbed())
             with _quiet(), _watched(client), explained(client):
                 yield client
@@ -79,7 +82,8 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Client]:
     there = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
     try:
         with _quiet():
-            client = distributed.Client(**there, timeout=patience)
+            # Not the default one: after a failure, whatever Dask computes next would be sent to it.
+            client = distributed.Client(**there, timeout=patience, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WorkerError(
@@ -277,7 +281,7 @@ def run_on_cluster(
 
     stop = f"s2-superres-{uuid.uuid4()}"
     pending: dict[Any, Task] = {}
-    ended = as_completed()
+    ended = as_completed(loop=client.loop)
 
     def fill() -> None:
         while len(pending) < _room(client):
@@ -318,7 +322,7 @@ def _give_up(client: Client, stop: str, futures: list[Any]) -> None:
 
     if not futures:
         return
-    with suppress(Exception):  # The cluster may be what is gone.
+    with suppress(Exception), client.as_current():  # The cluster may be what is gone.
         Flag(stop, client=client).set()
         wait(futures, timeout=_CLEANING)
 

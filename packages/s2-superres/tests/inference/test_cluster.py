@@ -160,8 +160,9 @@ def test_a_scheduler_without_workers_is_not_waited_for_forever(
 def desert(way: str, left: Any) -> None:
     with connected(left.scheduler_address) as client:
         if way == "products":
-            for _ in cluster.run_on_cluster(client, nap, iter(range(9))):
+            for _ in cluster.run_on_cluster(client, nap, iter(range(999))):
                 left.scale(0)
+            return
         executor = window_executor(client)
         futures = [executor.submit(time.sleep, 1) for _ in range(9)]
         left.scale(0)

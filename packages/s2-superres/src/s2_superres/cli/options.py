@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -97,12 +97,9 @@ def four_numbers(text: str) -> Bounds:
 
 def function_named(text: str) -> Callable[[str], str]:
     """Return the function that ``module:function`` names."""
-    module, _, name = text.partition(":")
     try:
-        found: Any = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        found = resolve_name(text)
+    except (ImportError, AttributeError, ValueError) as error:
         raise typer.BadParameter(
             f"{text!r}: cannot be imported ({error}); install its package, and give MODULE:FUNCTION"
         ) from None

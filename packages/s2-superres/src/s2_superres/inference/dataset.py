@@ -323,9 +323,8 @@ def superresolve_dataset(
     work = _Work(
         _Variables({name: v.data for name, v in found.items()}, first.shape, nodata),
         blocks.Job(made, windows.outer_shape, radiometry),
-        Planes(
-            _planes_of(resolutions, with_error), Convention(Values.DN, 1, 0, 0)
-        ),  # As they come.
+        # Numbers as they come.
+        Planes(_planes_of(resolutions, with_error), Convention(Values.DN, 1, 0, 0)),
     )
     array = _lazy(work, windows, np.float32, chunks)
     return xr.Dataset(

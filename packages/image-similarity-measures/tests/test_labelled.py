@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import image_similarity_measures as ism
 from image_similarity_measures.engine import parts, strips
-from image_similarity_measures.engine.plan import Request
+from image_similarity_measures.engine.gathering import Request
 from image_similarity_measures.engine.tiles import Span
 from image_similarity_measures.labelled.pair import LabelledPair
 

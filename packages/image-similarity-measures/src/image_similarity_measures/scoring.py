@@ -8,7 +8,8 @@ from typing import Any
 
 from .arrays import BLOCK_BYTES, PairSource
 from .checks import DataRange
-from .engine.plan import BandSink, Request
+from .engine.gathering import Request
+from .engine.plan import BandSink
 from .engine.score import BandMean, MapSink, Scores, score_pair
 from .errors import UsageError, warn
 from .metrics import METRICS, any_of_all, get, select

@@ -12,8 +12,8 @@ from image_similarity_measures.checks import Array
 from image_similarity_measures.errors import warn
 from image_similarity_measures.labelled.pair import pair_of
 
+from .gathering import Request
 from .metric import Metric
-from .plan import Request
 from .score import score_pair
 
 Values = NDArray[np.float64]

@@ -8,7 +8,7 @@ import numpy as np
 
 from image_similarity_measures.errors import InputError
 
-from .metric import Outcome
+from .outcome import Outcome
 from .values import FillCheck, RangeCheck
 
 # Shares of an image that may be clipped to the data range. Clouds go beyond the top of many; values

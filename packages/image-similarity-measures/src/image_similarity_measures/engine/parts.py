@@ -13,7 +13,7 @@ from image_similarity_measures import __version__
 from image_similarity_measures.arrays import Block, PairSource
 from image_similarity_measures.errors import ImageSimilarityError
 
-from .plan import Plan, Request
+from .gathering import Gathering, Request
 from .strips import interleaved
 from .tiles import Accumulator, Span, Tile
 
@@ -30,7 +30,7 @@ class SpreadSource(PairSource, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a plan looks at of a source; crosses to other processes."""
+    """What a gathering looks at of a source; crosses to other processes."""
 
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
@@ -64,8 +64,8 @@ class Part:
         return part
 
 
-def gather_in_parts(source: SpreadSource, request: Request, plan: Plan) -> None:
-    """Fill the plan from parts that Dask's workers gather and merge.
+def gather_in_parts(source: SpreadSource, request: Request, gathering: Gathering) -> None:
+    """Fill it from parts that Dask's workers gather and merge.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def gather_in_parts(source: SpreadSource, request: Request, plan: Plan) -> None:
 
     rows = source.shape[0]
     facts = Facts(source.shape, source.dtype, tuple(getattr(source, "dtypes", (source.dtype,))))
-    before, after = plan.halo
+    before, after = gathering.plan.halo
     gather: Callable[..., Any] = delayed(_gathered, pure=False)
     merge: Callable[..., Any] = delayed(Part.both, pure=False)
     parts = []
@@ -90,8 +90,8 @@ def gather_in_parts(source: SpreadSource, request: Request, plan: Plan) -> None:
         left = parts[len(parts) // 2 * 2 :]
         parts = [merge(*pair) for pair in zip(parts[::2], parts[1::2], strict=False)] + left
     (whole,) = compute(*parts)  # type: ignore[no-untyped-call]
-    Part(plan.valid, _accumulators(plan)).merge(whole)
-    plan.valid = whole.valid
+    Part(gathering.valid, _accumulators(gathering)).merge(whole)
+    gathering.valid = whole.valid
 
 
 def _gathered(
@@ -104,14 +104,14 @@ def _gathered(
             "install one version everywhere"
         )
     rows, cols, _ = facts.shape
-    plan = Plan(facts, request, {})
+    gathering = Gathering(facts, request, {})
     block = Block(interleaved(block.org), interleaved(block.pred), block.valid)
-    plan.update(Tile(block, row, 0, strip, Span(0, cols), (rows, cols)))
-    return Part(plan.valid, _accumulators(plan))
+    gathering.update(Tile(block, row, 0, strip, Span(0, cols), (rows, cols)))
+    return Part(gathering.valid, _accumulators(gathering))
 
 
-def _accumulators(plan: Plan) -> list[Accumulator]:
-    return [entry.accumulator for entry in plan.entries.values()]
+def _accumulators(gathering: Gathering) -> list[Accumulator]:
+    return [entry.accumulator for entry in gathering.plan.entries.values()]
 
 
 # Strips lower than this would compute their halo more often than themselves.

@@ -16,8 +16,9 @@ from image_similarity_measures.arrays import BLOCK_BYTES, PairSource
 from image_similarity_measures.checks import Array
 
 from . import strips
+from .gathering import Gathering, Request
 from .parts import SpreadSource, gather_in_parts
-from .plan import BandSink, Plan, Request
+from .plan import BandSink
 
 # Below this many samples threads cost more than they bring.
 _THREADED_SAMPLES = 2**19
@@ -127,14 +128,15 @@ def score_pair(
     InputError
         If the images or options cannot be used for a metric asked.
     """
-    plan = Plan(source, request, sinks or {})
+    gathering = Gathering(source, request, sinks or {})
+    plan = gathering.plan
     rows = source.shape[0]
     if not sinks and getattr(source, "spread", False):
         # Dask's workers have the pixels; maps would have to come here row by row.
-        gather_in_parts(cast(SpreadSource, source), request, plan)
+        gather_in_parts(cast(SpreadSource, source), request, gathering)
         if progress is not None:
             progress(rows, rows)
-        return scores_of(plan)
+        return scores_of(gathering)
     # glibc hands blocks larger than any it has freed straight back to the system. Having freed
     # this one, it keeps the tiles' memory, which halves the time of all that follows.
     np.empty(strips.STRIP_SAMPLES * 8, np.uint8)
@@ -142,20 +144,21 @@ def score_pair(
         if _THREADS > 1 and plan.divisible and np.prod(source.shape) >= _THREADED_SAMPLES:
             plan.pool = stack.enter_context(ThreadPoolExecutor(_THREADS))
         for tile in strips.strips(source, plan.halo, max_block_bytes, stack):
-            plan.update(tile)
+            gathering.update(tile)
             if progress is not None:
                 progress(tile.rows.stop, rows)
-        return scores_of(plan)
+        return scores_of(gathering)
 
 
-def scores_of(plan: Plan) -> Scores:
-    """The scores that a plan comes to, once all tiles are gathered."""
+def scores_of(gathering: Gathering) -> Scores:
+    """The scores of what has been gathered, once all strips are."""
+    request, plan = gathering.request, gathering.plan
     results: dict[str, Score] = {}
-    for name, outcome in plan.finish().items():
-        metric = plan.request.metrics[name]
+    for name, outcome in gathering.finish().items():
+        metric = request.metrics[name]
         low, high = plan.data_range.low, plan.data_range.high
         used = None
-        if metric.ranged(plan.request.settings.get(name)):
+        if metric.ranged(request.settings.get(name)):
             used = (low, high) if low else high
         results[name] = Score(
             name,
@@ -165,4 +168,4 @@ def scores_of(plan: Plan) -> Scores:
             used,
             outcome.count / outcome.possible,
         )
-    return Scores(results, plan.valid / plan.area, tuple(plan.notes))
+    return Scores(results, gathering.valid / plan.area, tuple(gathering.notes))

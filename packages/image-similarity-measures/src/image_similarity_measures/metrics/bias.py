@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from image_similarity_measures.checks import Array
 from image_similarity_measures.engine.call import Given, Values, compute
 from image_similarity_measures.engine.exact import difference
-from image_similarity_measures.engine.metric import Finish, Metric, Outcome
+from image_similarity_measures.engine.metric import Metric
+from image_similarity_measures.engine.outcome import Finish, Outcome
 from image_similarity_measures.engine.pixels import PixelMean
 from image_similarity_measures.engine.plan import Plan
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from image_similarity_measures.engine.call import Given, compute
-from image_similarity_measures.engine.metric import Finish, Metric, Outcome, positive
+from image_similarity_measures.engine.metric import Metric, positive
+from image_similarity_measures.engine.outcome import Finish, Outcome
 from image_similarity_measures.engine.pixels import ErrorSums
 from image_similarity_measures.engine.plan import Plan
 

@@ -15,12 +15,8 @@ from image_similarity_measures.checks import Array, DataRange
 from image_similarity_measures.engine.call import Given, Map, Range, Values, compute
 from image_similarity_measures.engine.cells import add_to_cells
 from image_similarity_measures.engine.exact import difference
-from image_similarity_measures.engine.metric import (
-    Finish,
-    Metric,
-    Outcome,
-    positive,
-)
+from image_similarity_measures.engine.metric import Metric, positive
+from image_similarity_measures.engine.outcome import Finish, Outcome
 from image_similarity_measures.engine.phase import feature_similarity
 from image_similarity_measures.engine.plan import Plan
 from image_similarity_measures.engine.tiles import Tile, blanked

@@ -12,11 +12,8 @@ from image_similarity_measures.checks import Array, DataRange
 from image_similarity_measures.engine.call import Given, Range, Values, compute
 from image_similarity_measures.engine.edges import REACH, StripEdges, edge_correlation
 from image_similarity_measures.engine.exact import difference
-from image_similarity_measures.engine.metric import (
-    Finish,
-    Metric,
-    Outcome,
-)
+from image_similarity_measures.engine.metric import Metric
+from image_similarity_measures.engine.outcome import Finish, Outcome
 from image_similarity_measures.engine.plan import Plan
 from image_similarity_measures.engine.tiles import Tile, blanked
 from image_similarity_measures.opencv import opencv

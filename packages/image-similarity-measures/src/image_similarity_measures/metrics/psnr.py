@@ -7,11 +7,8 @@ from typing import Literal, overload
 from numpy.typing import ArrayLike
 
 from image_similarity_measures.engine.call import Given, Range, Values, compute
-from image_similarity_measures.engine.metric import (
-    Finish,
-    Metric,
-    Outcome,
-)
+from image_similarity_measures.engine.metric import Metric
+from image_similarity_measures.engine.outcome import Finish, Outcome
 from image_similarity_measures.engine.pixels import ErrorSums, peak_ratio
 from image_similarity_measures.engine.plan import Plan
 

@@ -11,11 +11,8 @@ from numpy.typing import ArrayLike
 from image_similarity_measures.checks import Array
 from image_similarity_measures.engine.call import Given, Map, compute
 from image_similarity_measures.engine.exact import EXACT
-from image_similarity_measures.engine.metric import (
-    Finish,
-    Metric,
-    Outcome,
-)
+from image_similarity_measures.engine.metric import Metric
+from image_similarity_measures.engine.outcome import Finish, Outcome
 from image_similarity_measures.engine.plan import Plan
 from image_similarity_measures.engine.tiles import Tile, blanked
 from image_similarity_measures.errors import InputError

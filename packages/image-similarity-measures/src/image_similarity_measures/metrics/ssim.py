@@ -12,12 +12,8 @@ from numpy.typing import ArrayLike
 from image_similarity_measures.checks import Array, Mask
 from image_similarity_measures.engine.call import Given, Map, Range, Values, compute
 from image_similarity_measures.engine.exact import window_quality
-from image_similarity_measures.engine.metric import (
-    Finish,
-    Metric,
-    Outcome,
-    choice,
-)
+from image_similarity_measures.engine.metric import Metric, choice
+from image_similarity_measures.engine.outcome import Finish, Outcome
 from image_similarity_measures.engine.plan import Plan
 from image_similarity_measures.engine.windows import WindowMean, centred_at, inside, windows_at
 from image_similarity_measures.opencv import opencv

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import image_similarity_measures as ism
 from image_similarity_measures.arrays import ArrayPair
-from image_similarity_measures.engine.plan import Plan, Request
+from image_similarity_measures.engine.gathering import Gathering, Request
 from image_similarity_measures.engine.tiles import Span, Tile
 from image_similarity_measures.scoring import Options
 
@@ -19,9 +19,9 @@ from image_similarity_measures.scoring import Options
 CLOSE = {"ssim": 1e-6, "issm": 1e-6}
 
 
-def plan_for(name: str, pair: ArrayPair) -> Plan:
+def gathering(name: str, pair: ArrayPair) -> Gathering:
     request = Request({name: ism.METRICS[name]}, {name: Options().of(name)}, 4095)
-    return Plan(pair, request, {})
+    return Gathering(pair, request, {})
 
 
 def whole(pair: ArrayPair) -> Tile:
@@ -40,10 +40,10 @@ def test_any_partition_and_merge_order_give_the_whole(name, masked, seed, height
     mask = rng.random(org.shape[:2]) > 0.003 if masked else None
     pair = ArrayPair(org, pred, mask=mask)
     tile = whole(pair)
-    once, merged = plan_for(name, pair), plan_for(name, pair)
-    for entry in once.entries.values():
+    once, merged = gathering(name, pair), gathering(name, pair)
+    for entry in once.plan.entries.values():
         entry.accumulator.update(tile)
-    for entry in merged.entries.values():
+    for entry in merged.plan.entries.values():
         parts = []
         for part in tile.split(height, 29 if entry.takes == "strips" else width):
             parts.append(entry.accumulator.fresh())
@@ -56,7 +56,7 @@ def test_any_partition_and_merge_order_give_the_whole(name, masked, seed, height
                 some[0].merge(other)
             parts.append(some[0])
         entry.accumulator.merge(parts[0])
-    expected, got = (plan.finish()[name] for plan in (once, merged))
+    expected, got = (each.finish()[name] for each in (once, merged))
     assert (got.count, got.possible) == (expected.count, expected.possible)
     close = {"rtol": CLOSE.get(name, 1e-11), "atol": CLOSE.get(name, 1e-11)}
     np.testing.assert_allclose(got.value, expected.value, **close)
@@ -69,6 +69,6 @@ def test_whoever_asks_for_the_same_accumulator_gets_the_same_one(pair):
     names = ["rmse", "psnr", "sre", "ergas", "rase", "ssim", "issm"]
     settings = {name: Options().of(name) for name in names}
     request = Request({name: ism.METRICS[name] for name in names}, settings, 65535)
-    plan = Plan(ArrayPair(*pair), request, {})
+    plan = Gathering(ArrayPair(*pair), request, {}).plan
     kinds = [type(entry.accumulator).__name__ for entry in plan.entries.values()]
     assert sorted(kinds) == ["ErrorSums", "JointStatistics", "StructuralSimilarity"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -74,17 +75,17 @@ FRAMEWORKS = {"jax", "keras", "tensorflow", "torch"}
 
 
 def imports(path: Path) -> set[str]:
-    """The dotted names of all modules that a source file imports, wherever in it."""
+    """The dotted names of all that a source file imports, wherever in it: modules, or what is in
+    them."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            # `from package import module` may import a module as well.
             base = node.module or ""
             if node.level:
                 base = ".".join(filter(None, (package_of(path), base)))
-            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+            names |= {f"{base}.{alias.name}" for alias in node.names}
     return names
 
 
@@ -92,6 +93,11 @@ def package_of(path: Path) -> str:
     """The dotted name of the package that holds a source file."""
     source = next(parent for parent in path.parents if parent.name == "src")
     return ".".join(path.relative_to(source).parts[:-1])
+
+
+def dotted(path: Path) -> str:
+    """The dotted name of a source file, of its folder for an `__init__`."""
+    return ".".join(filter(None, (package_of(path), path.stem.replace("__init__", ""))))
 
 
 def roots(path: Path) -> set[str]:
@@ -120,15 +126,24 @@ def test_the_reader_of_imports_sees_every_form(tmp_path: Path) -> None:
     source.write_text(
         "import a.b\nfrom c import d\nfrom . import e\ndef f():\n    from .g import h\n"
     )
-    assert imports(source) == {
-        "a.b",
-        "c",
-        "c.d",
-        "package",
-        "package.e",
-        "package.g",
-        "package.g.h",
-    }
+    assert imports(source) == {"a.b", "c.d", "package.e", "package.g.h"}
+
+
+def test_a_circle_is_seen(tmp_path: Path) -> None:
+    """In whatever form the imports are; what only asks a package for its version ties none."""
+    package = tmp_path / "src" / "package"
+    (package / "room").mkdir(parents=True)
+    for name, text in {
+        "__init__": "from .room.a import A\n",
+        "room/__init__": "",
+        "room/a": "def f():\n    from package.room import b\n",
+        "room/b": "from package import __version__\nfrom .c import C\n",
+        "room/c": "if TYPE_CHECKING:\n    from package.room.a import A\n",
+    }.items():
+        (package / f"{name}.py").write_text(text)
+    assert set(circle(package)) == {"package.room.a", "package.room.b", "package.room.c"}
+    (package / "room" / "c.py").write_text("from package import __version__\n")
+    assert circle(package) == []
 
 
 def test_there_is_source_to_read() -> None:
@@ -168,6 +183,34 @@ def test_a_room_imports_only_what_the_table_says(path: Path) -> None:
         other.split(".")[1] for other in imports(path) if other.startswith(f"{package.name}.")
     }
     assert inside - {"__version__", room(path)} <= ROOMS[package][room(path)]
+
+
+def circle(package: Path) -> list[str]:
+    """Modules of which each is imported by the next, the last by the first; or none.
+
+    The package's own `__init__` is left out: it hands on what lies in it, and knows the version.
+    """
+    face = package / "__init__.py"
+    files = {dotted(path): path for path in modules(package) if path != face}
+    taken = {
+        module: {
+            other if other in files else other.rpartition(".")[0]  # what is in a module
+            for other in imports(path)
+        }
+        & files.keys()
+        for module, path in files.items()
+    }
+    try:
+        TopologicalSorter(taken).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("package", ROOMS, ids=lambda package: package.name)
+def test_imports_run_one_way_inside_a_room_too(package: Path) -> None:
+    """Those that only types need, and those inside of functions, included."""
+    assert circle(package) == []
 
 
 @pytest.mark.parametrize("path", modules(SUPERRES), ids=name)

@@ -51,8 +51,8 @@ def weights() -> Any:
     """Return DSen2 for 20 m with fixed random weights, without projection."""
     import numpy as np
 
+    from s2_superres.networks.family import standard_spec
     from s2_superres.networks.graph import build_network
-    from s2_superres.networks.spec import standard_spec
     from s2_superres.networks.weights import Weights, variables_of
 
     spec = standard_spec("dsen2", 20, consistent=False)
@@ -268,12 +268,13 @@ def computed(way: str, side: int) -> int:
     """How many pixels go through the network: those of the image and of all halos."""
     if way == "naive":
         return len(range(0, side, PATCH - 2 * BORDER)) ** 2 * PATCH**2
-    from s2_superres.networks.spec import standard_spec
+    from s2_superres.networks import support
+    from s2_superres.networks.family import find_family, standard_spec
     from s2_superres.raster.grid import Area
     from s2_superres.raster.windows import plan
 
-    halo = standard_spec("dsen2", 20, consistent=False).halo
-    windows = plan(Area(0, 0, side, side), standard_spec("dsen2", 20).kind.tile, halo, 2)
+    halo = support.halo(standard_spec("dsen2", 20, consistent=False))
+    windows = plan(Area(0, 0, side, side), find_family("dsen2").tile, halo, 2)
     rows, cols = windows.outer_shape
     return len(windows) * rows * cols
 

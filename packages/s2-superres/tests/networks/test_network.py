@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from s2_superres.errors import WeightsError
-from s2_superres.networks.family import family_names, find_family
+from s2_superres.networks import support
+from s2_superres.networks.family import family_names, family_of, find_family, standard_spec
 from s2_superres.networks.graph import build_network
-from s2_superres.networks.spec import NetworkSpec, standard_spec
+from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import Weights, apply_weights, variables_of
 from s2_superres.raster.degradation import degrade
 from s2_superres.raster.kernels import WINDOW_RADIUS, smoothing_taps
@@ -63,7 +64,7 @@ def run(model: Any, inputs: list[NDArray[np.float32]]) -> NDArray[np.float32]:
 @pytest.mark.parametrize("spec", [*SMALL, *UNTRAINED], ids=name)
 def test_nothing_beyond_the_halo_matters(spec: NetworkSpec) -> None:
     """A change of every input pixel farther away leaves a pixel as it was."""
-    halo, core = spec.halo, 12
+    halo, core = support.halo(spec), 12
     side = 2 * halo + core + 24
     model = model_of(spec)
     inputs = inputs_of(spec, side)
@@ -89,7 +90,7 @@ def test_nothing_beyond_the_halo_matters(spec: NetworkSpec) -> None:
 @pytest.mark.parametrize("spec", [*SMALL, *UNTRAINED], ids=name)
 def test_results_do_not_depend_on_where_a_window_begins(spec: NetworkSpec) -> None:
     """The core of a window with its halo is that of the whole image, to 0.01 DN."""
-    halo, core, before = spec.halo, 12, 12
+    halo, core, before = support.halo(spec), 12, 12
     side = before + 2 * halo + core + 24
     model = model_of(spec)
     inputs = inputs_of(spec, side)
@@ -103,10 +104,10 @@ def test_results_do_not_depend_on_where_a_window_begins(spec: NetworkSpec) -> No
     assert np.abs(whole - part).max() * 2000 < 0.01
 
 
-@pytest.mark.parametrize("spec", [s for s in SMALL if s.trim], ids=name)
+@pytest.mark.parametrize("spec", [s for s in SMALL if support.trim(s)], ids=name)
 def test_what_a_network_is_trimmed_by_changes_nothing(spec: NetworkSpec) -> None:
     """The core of a window comes out the same where the body is not run on all of the halo."""
-    halo, trim, core = spec.halo, spec.trim, 12
+    halo, trim, core = support.halo(spec), support.trim(spec), 12
     inputs = inputs_of(spec, 2 * halo + core)
     whole, trimmed = model_of(spec), build_network(spec, trim=trim)
     for variable, source in zip(
@@ -133,7 +134,7 @@ def test_the_compact_networks_are_trimmed() -> None:
         replace(standard_spec("compact", 20), phased=True),
         standard_spec("compact", 60),
     ]
-    assert [spec.halo - spec.trim for spec in specs] == [30, 60, 24]
+    assert [support.halo(spec) - support.trim(spec) for spec in specs] == [30, 60, 24]
 
 
 def test_a_phased_network_begins_as_one_that_is_not() -> None:
@@ -149,7 +150,7 @@ def test_a_phased_network_begins_as_one_that_is_not() -> None:
 def test_what_the_details_of_a_band_explain_is_found() -> None:
     """Where the measured band is the sharpened one and some of its detail, the products with that
     detail are alike everywhere; those with another are nothing in the mean."""
-    from s2_superres.networks.phase import lock_in
+    from s2_superres.networks.operators import lock_in
 
     rng = np.random.default_rng(0)
     fine, other = rng.normal(0, 0.1, (2, 1, 48, 48, 1)).astype(np.float32)
@@ -161,11 +162,18 @@ def test_what_the_details_of_a_band_explain_is_found() -> None:
     assert found[0] == pytest.approx(0.3 / 4, rel=0.2) and abs(found[1]) < 0.01
 
 
-@pytest.mark.parametrize("spec", [("dsen2", True), ("compact", False)])
-def test_only_the_trained_compact_network_is_phased(spec: tuple[str, bool]) -> None:
-    family, trained = spec
-    with pytest.raises(WeightsError, match="cannot be phased; take network compact"):
-        NetworkSpec(family, 20, trained=trained, phased=True)
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        (NetworkSpec("dsen2", 20, phased=True), "cannot be phased; take network compact"),
+        (NetworkSpec("compact", 20, trained=False, phased=True), "cannot be phased"),
+        (NetworkSpec("dsen2", 20, trained=False), "nothing untrained; take network compact"),
+    ],
+)
+def test_a_family_is_asked_for_what_it_can_do(spec: NetworkSpec, says: str) -> None:
+    for use in (family_of, support.halo, build_network):
+        with pytest.raises(WeightsError, match=says):
+            use(spec)
 
 
 @pytest.mark.parametrize("spec", [s for s in [*SMALL, *UNTRAINED] if s.consistent], ids=name)
@@ -229,7 +237,7 @@ def test_a_spec_of_a_newer_version_is_refused() -> None:
 )
 def test_impossible_specs_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(WeightsError):
-        NetworkSpec(**{"family": "compact", "resolution": 20, **values})
+        family_of(NetworkSpec(**{"family": "compact", "resolution": 20, **values}))
 
 
 def test_unknown_precision_is_refused() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from s2_superres.errors import WeightsError
+from s2_superres.networks import support
 from s2_superres.networks.choice import choose_networks
 from s2_superres.networks.compute import Compute
 from s2_superres.networks.sharpener import Sharpener, sharpener
@@ -63,6 +64,6 @@ def test_other_weights_under_the_same_name_are_refused(
 def test_windows_suit_the_most_careful_network(tiny: dict[int, str]) -> None:
     """The smallest tile and the widest halo of all, unless a tile is asked for."""
     made = both(tiny)
-    assert made.halo == max(weights.spec.halo for weights in made.weights.values())
+    assert made.halo == max(support.halo(weights.spec) for weights in made.weights.values())
     assert made.tile == 636
     assert Sharpener(made.networks, Compute("float32", 240)).tile == 240

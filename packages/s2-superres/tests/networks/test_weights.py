@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,28 @@ def test_weights_that_are_not_finite_are_refused_by_name(
     arrays["block0_conv1/bias"][2] = odd
     np.savez(path, **arrays)
     with pytest.raises(WeightsError, match=r"odd\.npz: block0_conv1/bias holds .* no finite"):
+        load_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("odd", "says"),
+    [
+        ({"family": "u-net"}, "unknown network 'u-net': choose one of compact"),
+        ({"phased": True}, "dsen2: cannot be phased; take network compact"),
+        ({"attention": 3}, r"does not know \(attention\): update s2-superres"),
+    ],
+)
+def test_a_network_that_cannot_be_is_told_with_its_file(
+    tmp_path: Path, tiny: dict[int, str], odd: dict[str, object], says: str
+) -> None:
+    path = tmp_path / "odd.npz"
+    with np.load(tiny[20]) as file:
+        arrays = dict(file)
+    metadata = json.loads(str(arrays["metadata"]))
+    metadata["spec"] |= odd
+    arrays["metadata"] = np.array(json.dumps(metadata))
+    np.savez(path, **arrays)
+    with pytest.raises(WeightsError, match=rf"odd\.npz: .*{says}"):
         load_weights(path)
 
 

@@ -25,6 +25,7 @@ from s2_superres.choices import Values
 from s2_superres.errors import InputError
 from s2_superres.files.gdal import check_proj
 from s2_superres.inference import blocks
+from s2_superres.networks import support
 from s2_superres.networks.choice import WeightsFiles, choose_networks
 from s2_superres.networks.compute import Compute
 from s2_superres.networks.sharpener import sharpener
@@ -237,7 +238,7 @@ class Prepared:
                     "family": weights.spec.family,
                     "weights": weights.name,
                     "sha256": weights.sha256,
-                    "halo": weights.spec.halo,
+                    "halo": support.halo(weights.spec),
                 }
                 for resolution, weights in self.job.sharpener.weights.items()
             ],

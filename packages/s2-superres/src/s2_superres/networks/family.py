@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2_superres.errors import WeightsError
+from s2_superres.networks.spec import NetworkSpec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from s2_superres.networks.body import Body
-    from s2_superres.networks.spec import NetworkSpec
 
     #: ``(path) -> (spec, arrays)``, or None if the file is of another kind.
     Foreign = Callable[[Path], tuple[NetworkSpec, dict[str, NDArray[np.float32]]] | None]
@@ -58,7 +58,9 @@ class Family:
         Whether the body is left out where only what comes before needs the pixels. It is worth it
         where that looks much farther.
     phases : bool
-        Whether it can look for the sensor's own grid, see `s2_superres.networks.phased`.
+        Whether it can look for the sensor's own grid, see `s2_superres.networks.sensor_grid`.
+    untrained : bool
+        Whether it makes something without its body; the first that does is ``--weights none``.
     foreign : callable, optional
         Reads weights files of other software.
     """
@@ -74,6 +76,7 @@ class Family:
     tail_rate: float = 1.0
     trims: bool = False
     phases: bool = False
+    untrained: bool = False
     foreign: Foreign | None = None
 
 
@@ -129,3 +132,33 @@ def find_family(name: str) -> Family:
         if name in room:
             return room[name]
     raise WeightsError(f"unknown network {name!r}: choose one of {', '.join(family_names())}")
+
+
+def family_of(spec: NetworkSpec) -> Family:
+    """Return the family of a spec, having checked that it can do what the spec asks.
+
+    Raises
+    ------
+    WeightsError
+        If there is none of that name, or it cannot.
+    """
+    family = find_family(spec.family)
+    if spec.phased and not (family.phases and spec.trained):
+        able = ", ".join(each.name for each in families() if each.phases)
+        raise WeightsError(f"{spec.family}: cannot be phased; take network {able}")
+    if not (spec.trained or family.untrained):
+        raise WeightsError(
+            f"{spec.family}: is nothing untrained; take network {untrained_family().name}"
+        )
+    return family
+
+
+def untrained_family() -> Family:
+    """Return the family of the network that needs no weights."""
+    return next(family for family in families() if family.untrained)
+
+
+def standard_spec(family: str, resolution: int, *, consistent: bool = True) -> NetworkSpec:
+    """Return the network of a family in its own size."""
+    kind = find_family(family)
+    return NetworkSpec(family, resolution, kind.features, kind.blocks, consistent)

@@ -16,8 +16,9 @@ from typing import Any
 from s2_superres.bands import BY_RESOLUTION
 from s2_superres.choices import TRAINING_PRECISIONS
 from s2_superres.errors import WeightsError
-from s2_superres.networks import phased
+from s2_superres.networks import sensor_grid
 from s2_superres.networks.body import Body
+from s2_superres.networks.family import family_of
 from s2_superres.networks.spec import NetworkSpec
 
 
@@ -34,7 +35,8 @@ def build_network(
         in float32 either way.
     trim : int
         How much narrower than the input the output is at each side, in 10 m pixels, a
-        multiple of 6: for windows whose edges are thrown away, see `NetworkSpec.trim`.
+        multiple of 6: for windows whose edges are thrown away, see
+        `s2_superres.networks.support`.
     inference : bool
         For weights that have been through `fold`: without the factor of the residual
         branches, so that backends run a convolution and the addition behind it as one
@@ -61,9 +63,9 @@ def build_network(
     ]
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     body = Body(spec, policy, trim, inference)
-    y = spec.kind.graph(body, inputs)
+    y = family_of(spec).graph(body, inputs)
     if spec.phased:
-        y = phased.correct(body, y, body.trimmed(inputs[-1], spec.ratio))
+        y = sensor_grid.correct(body, y, body.trimmed(inputs[-1], spec.ratio))
     if spec.consistent:
         measured = body.trimmed(inputs[-1], spec.ratio)
         y = Consistent(spec.ratio, name="consistent", dtype="float32")([y, measured])

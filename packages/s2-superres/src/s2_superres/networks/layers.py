@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+from keras import ops
 
 from s2_superres.networks import operators
 from s2_superres.networks.injection import inject, modulate, vapour_share
@@ -13,6 +14,9 @@ from s2_superres.networks.operators import Tensor
 
 #: Batch, rows, columns, channels; None where it is free.
 Shape = tuple[int | None, ...]
+
+#: What `Leak` leaves of what is negative.
+_LEAK = 0.5
 
 
 def _scaled(shape: Shape, scale: Callable[[int], int], channels: int | None) -> Shape:
@@ -123,3 +127,49 @@ class Consistent(_Fixed):
     def compute_output_shape(self, shape: list[Shape]) -> Shape:
         fine, coarse = shape
         return (*fine[:3], coarse[-1])
+
+
+class LockIn(_Fixed):
+    """`operators.lock_in` of the inputs (fine, coarse, details)."""
+
+    def call(self, x: list[Tensor]) -> Tensor:
+        return operators.lock_in(x[0], x[1], x[2], self.ratio)
+
+    def compute_output_shape(self, shape: list[Shape]) -> Shape:
+        return shape[2]
+
+
+class Leak(keras.layers.Layer):
+    """Halve what is negative.
+
+    Not Keras's own layer, nor any relu: TensorFlow would join them with the addition before, whose
+    sum is needed a second time, and complain.
+    """
+
+    def call(self, x: Tensor) -> Tensor:
+        return (1 + _LEAK) / 2 * x + (1 - _LEAK) / 2 * ops.abs(x)
+
+    def compute_output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+
+class WeighedSum(keras.layers.Layer):
+    """Sums of products, over `length` neighbouring channels each: inputs (weights, values)."""
+
+    def __init__(self, length: int, **kwargs: Any) -> None:
+        super().__init__(trainable=False, **kwargs)
+        self.length = length
+
+    def call(self, x: list[Tensor]) -> Tensor:
+        product = x[0] * x[1]
+        batch, rows, cols = ops.shape(product)[:3]
+        bands = product.shape[-1] // self.length
+        return ops.sum(ops.reshape(product, (batch, rows, cols, bands, self.length)), axis=-1)
+
+    def compute_output_shape(self, shape: list[Shape]) -> Shape:
+        weights = shape[0]
+        assert weights[-1] is not None
+        return (*weights[:3], weights[-1] // self.length)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "length": self.length}

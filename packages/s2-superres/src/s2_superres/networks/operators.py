@@ -1,6 +1,6 @@
-"""Fixed linear operators on band-last tensors, for any Keras backend.
+"""Fixed operators on band-last tensors, for any Keras backend.
 
-All are separable filters of finite support with a stride or an expansion, written
+All are made of separable filters of finite support with a stride or an expansion, written
 as depth-wise convolutions.  Edges are extended by symmetric reflection, as
 `s2_superres.raster.degradation.degrade` does, so small images behave like the arrays.
 """
@@ -14,9 +14,13 @@ from keras import ops
 from numpy.typing import NDArray
 
 from s2_superres.raster.degradation import degradation_taps, projection_taps
-from s2_superres.raster.kernels import bilinear_taps
+from s2_superres.raster.kernels import PHASE_RADIUS, PHASE_SIGMA, bilinear_taps, gaussian_taps
 
 Tensor = Any
+
+#: For `lock_in`: a detail's least mean square, in (DN / 2000)^2, and the most a product may be.
+_FAINTEST = 3e-5
+_STRONGEST = 3.0
 
 
 def symmetric_pad(x: Tensor, before: int, after: int) -> Tensor:
@@ -106,6 +110,28 @@ def project(fine: Tensor, coarse: Tensor, ratio: int, sigma: float | None = None
     measured band.
     """
     return fine + expand(coarse - degrade(fine, ratio, sigma), projection_taps(ratio, sigma))
+
+
+def lock_in(fine: Tensor, coarse: Tensor, details: Tensor, ratio: int) -> Tensor:
+    """Multiply what the projection would add to each band by details of that band.
+
+    Parameters
+    ----------
+    fine : tensor, shape (batch, rows, cols, bands)
+    coarse : tensor, shape (batch, rows / ratio, cols / ratio, bands)
+    details : tensor, shape (batch, rows, cols, bands * n)
+        `n` channels of the first band, then of the second.
+    ratio : int
+
+    Returns
+    -------
+    tensor, shape (batch, rows, cols, bands * n)
+        Over the details' mean squares around each pixel.
+    """
+    left = expand(coarse - degrade(fine, ratio), projection_taps(ratio))
+    left = ops.repeat(left, details.shape[-1] // fine.shape[-1], axis=-1)
+    energy = blur(ops.square(details), gaussian_taps(PHASE_SIGMA, PHASE_RADIUS))
+    return ops.clip(left * details / (energy + _FAINTEST), -_STRONGEST, _STRONGEST)
 
 
 def space_to_depth(x: Tensor, ratio: int) -> Tensor:

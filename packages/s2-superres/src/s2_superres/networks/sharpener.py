@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from s2_superres.bands import INPUTS
 from s2_superres.errors import WeightsError
+from s2_superres.networks import support
 from s2_superres.networks.choice import Network
 from s2_superres.networks.compute import Compute
 from s2_superres.networks.engine import Prediction, Predictor
+from s2_superres.networks.family import family_of
 from s2_superres.networks.weights import Weights
 
 
@@ -38,7 +40,7 @@ class Sharpener:
     weights : dict of int to Weights
         By resolution.
     halos, trims : tuple of int
-        Of each network, see `NetworkSpec`.
+        Of each network, see `s2_superres.networks.support`.
 
     Raises
     ------
@@ -52,8 +54,8 @@ class Sharpener:
         self.networks, self.compute, self.errors = tuple(networks), compute, errors
         self.weights: dict[int, Weights] = {n.resolution: n.load() for n in self.networks}
         specs = [weights.spec for weights in self.weights.values()]
-        self.halos = tuple(spec.halo for spec in specs)
-        self.trims = tuple(spec.trim for spec in specs)
+        self.halos = tuple(support.halo(spec) for spec in specs)
+        self.trims = tuple(support.trim(spec) for spec in specs)
         if errors:
             for weights in self.weights.values():
                 weights.require_errors()
@@ -79,7 +81,7 @@ class Sharpener:
         """Side of a window in 10 m pixels, its halo included."""
         if self.compute.tile is not None:
             return self.compute.tile
-        return min(weights.spec.kind.tile for weights in self.weights.values())
+        return min(family_of(weights.spec).tile for weights in self.weights.values())
 
     def sharpen(self, resolution: int, inputs: Mapping[int, NDArray[np.float32]]) -> Prediction:
         """Sharpen one window of one resolution's bands.
@@ -106,8 +108,9 @@ class Sharpener:
         with self._lock:
             if key not in self._predictors:
                 weights = self.weights[resolution]
+                trim = support.trim(weights.spec)
                 self._predictors[key] = Predictor(
-                    weights, rows, cols, self.compute, trim=weights.spec.trim, errors=self.errors
+                    weights, rows, cols, self.compute, trim=trim, errors=self.errors
                 )
             return self._predictors[key](inputs)
 

@@ -23,7 +23,7 @@ from s2_superres.errors import WeightsError
 from s2_superres.files.atomic import whole_file
 from s2_superres.files.npz import read_npz
 from s2_superres.networks.body import fold
-from s2_superres.networks.family import families
+from s2_superres.networks.family import families, family_of, untrained_family
 from s2_superres.networks.graph import build_network
 from s2_superres.networks.shipped import SHIPPED, shipped_index
 from s2_superres.networks.spec import NetworkSpec
@@ -177,7 +177,8 @@ def build_with_weights(weights: Weights, precision: str = "float32", trim: int =
 
 def untrained(resolution: int, *, consistent: bool = True) -> Weights:
     """Return the local regression that needs no weights (``--weights none``)."""
-    spec = NetworkSpec("compact", resolution, consistent=consistent, trained=False)
+    family = untrained_family().name
+    spec = NetworkSpec(family, resolution, consistent=consistent, trained=False)
     return Weights(spec, {}, {"recipe": "local regression, nothing trained"}, name="none")
 
 
@@ -243,7 +244,10 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         arrays = read_npz(path)
         metadata = json.loads(str(arrays.pop("metadata")))
         spec = NetworkSpec.from_dict(metadata.pop("spec"))
+        family_of(spec)
         newer = metadata.pop("format") > _FORMAT
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"{path}: not a weights file of s2-superres, nor a Keras HDF5 file, or damaged; "

@@ -20,6 +20,7 @@ from s2_superres.bands import BY_RESOLUTION, INPUTS
 from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
 from s2_superres.inference.arrays import ArraySource, sharpen
+from s2_superres.networks import support
 from s2_superres.networks.choice import Network, choose_networks
 from s2_superres.networks.family import family_names
 from s2_superres.patches.degraded import Rows
@@ -54,7 +55,7 @@ class Teachers:
 
     def reach(self) -> int:
         """Return how many 10 m pixels around it a pixel depends on, a multiple of 12."""
-        halo = max(network.load().spec.halo for network in self._networks)
+        halo = max(support.halo(network.load().spec) for network in self._networks)
         return -(-halo // 12) * 12
 
     def sharpen(self, inputs: dict[int, NDArray[np.float32]], level: str) -> NDArray[np.float32]:

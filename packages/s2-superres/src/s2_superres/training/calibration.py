@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.errors import InputError, TrainingError
+from s2_superres.networks import support
 from s2_superres.networks.compute import quiet_keras
 from s2_superres.networks.weights import ERROR_FACTOR, Weights, variables_of
 from s2_superres.patches.patchset import PatchSet
@@ -196,7 +197,7 @@ def _train_head(
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     model.compile(optimizer=optimizer, loss=_likelihood)
     sampling = Sampling(settings.batch, settings.seed, turns="none")
-    sampler = Sampler(sets, sampling, weights.spec.least_size)
+    sampler = Sampler(sets, sampling, support.least_size(weights.spec))
     with Prefetch(sampler, 0, settings.steps) as batches:
         for step, batch in batches:
             progress = step / settings.steps

@@ -22,8 +22,8 @@ from pydantic.dataclasses import dataclass
 
 from s2_superres.choices import OPTIMIZERS, SCHEDULES, TRAINING_PRECISIONS
 from s2_superres.errors import TrainingError, WeightsError
-from s2_superres.networks.family import family_names
-from s2_superres.networks.spec import NetworkSpec, standard_spec
+from s2_superres.networks.family import family_names, family_of, standard_spec
+from s2_superres.networks.spec import NetworkSpec
 from s2_superres.training.batches import TURNS, Sampling
 
 #: The file of a run's settings, in its folder.
@@ -189,7 +189,7 @@ class TrainingConfig:
             found = (_explanation(one["loc"], one) for one in error.errors())
             raise TrainingError("; ".join(dict.fromkeys(found))) from None
         try:
-            config.spec  # noqa: B018 - it checks itself
+            family_of(config.spec)
         except WeightsError as error:
             raise TrainingError(str(error)) from None
         if config.anchor and not config.init:

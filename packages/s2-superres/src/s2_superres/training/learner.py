@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.errors import InputError, TrainingError
+from s2_superres.networks import support
+from s2_superres.networks.family import family_of
 from s2_superres.networks.graph import build_network
 from s2_superres.networks.weights import Weights, apply_weights, variables_of
 from s2_superres.patches.patchset import PatchSet
@@ -113,7 +115,7 @@ class Learner:
 
     def _mirrored(self, inputs: list[NDArray[np.float32]], rows: int) -> list[Any]:
         """Extend inputs of patches that are too small, as in training."""
-        least = self.config.spec.least_size
+        least = support.least_size(self.config.spec)
         return [np.stack([mirrored(each, least * len(each) // rows) for each in x]) for x in inputs]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -160,7 +162,7 @@ def _optimizer(config: TrainingConfig) -> Any:
 
     rate, clip = config.learning_rate, config.clip_norm or None
     if config.optimizer == "muon":
-        tail_ratio = config.spec.kind.tail_rate
+        tail_ratio = family_of(config.spec).tail_rate
         return Muon(rate, body_ratio=config.body_ratio, tail_ratio=tail_ratio)
     if config.optimizer == "adamw":
         return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, clipnorm=clip)

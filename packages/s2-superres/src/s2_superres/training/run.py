@@ -22,6 +22,7 @@ from s2_superres import __version__
 from s2_superres.errors import TrainingError, TrainingStopped
 from s2_superres.files.paths import keep_out_of_products
 from s2_superres.interrupts import stop_asked
+from s2_superres.networks import support
 from s2_superres.networks.compute import quiet_keras
 from s2_superres.networks.weights import save_weights
 from s2_superres.patches.holdout import HELD_OUT
@@ -126,7 +127,7 @@ def train(
     start = None if resume else start_weights(config, sets)
     if start:
         config = shaped(config, start)
-    sampler = Sampler(sets, config.sampling, config.spec.least_size)
+    sampler = Sampler(sets, config.sampling, support.least_size(config.spec))
     steps = total_steps(config, sampler.count)
     sampler.turned = turned_steps(config, steps)
     checkpoint = folder / CHECKPOINT

@@ -1,7 +1,8 @@
 """The compact network: DSen2's body half as wide, behind a local regression.
 
 A quarter of the operations. The untrained regression of `s2_superres.networks.injection` is its
-base and one of its inputs. A second, smaller part may follow, see `s2_superres.networks.phased`.
+base and one of its inputs. A second, smaller part may follow, see
+`s2_superres.networks.sensor_grid`.
 """
 
 from __future__ import annotations
@@ -118,5 +119,6 @@ FAMILIES = (
         tail_rate=1.0,
         trims=True,
         phases=True,
+        untrained=True,
     ),
 )

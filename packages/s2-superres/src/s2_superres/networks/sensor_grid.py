@@ -1,11 +1,18 @@
-"""The part that corrects sharpened bands for where the sensor's pixels lay, see `phase`.
+"""Where the sensor's own pixels lay: a second, smaller part of a network, which corrects for that.
 
-Convolutions find the swing in what is left to explain, and details weighed by it are added.
+The sensor's pixels lie on a grid of their own, turned by the satellite's heading against that of
+the product, and ESA's processing interpolates between them. How much that blurs and shifts a detail
+swings along the image, with a period of some four pixels. What the swings are like is the same in
+every scene of a descending pass; where they begin differs from band to band. What is left to
+explain in a measured band, multiplied by details of the sharpened one, tells of that.
+Convolutions find the swing in that, and details weighed by it are added to the sharpened bands.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from s2_superres.raster.kernels import PHASE_FILTERS, PHASE_RADIUS
 
@@ -30,10 +37,10 @@ def correct(body: Body, y: Any, measured: Any) -> Any:
     """Add the layers behind sharpened bands `y`."""
     import keras
 
-    from s2_superres.networks.phase import Leak, LockIn, WeighedSum, details_of
+    from s2_superres.networks.layers import Leak, LockIn, WeighedSum
 
     filters = PHASE_FILTERS.shape[-1]
-    details = details_of(y)
+    details = _details_of(y)
     z = LockIn(body.spec.ratio, name="phase_lock_in", dtype="float32")([y, measured, details])
     z = body.conv(z, _FEATURES, "phase_head")
     for i, dilation in enumerate(_DILATIONS):
@@ -43,3 +50,20 @@ def correct(body: Body, y: Any, measured: Any) -> Any:
     weights = body.last(z, y.shape[-1] * filters, "phase_tail")
     correction = WeighedSum(filters, name="phase_correction", dtype="float32")([weights, details])
     return keras.layers.Add(name="phased", dtype="float32")([y, correction])
+
+
+def _details_of(y: Any) -> Any:
+    """Return details of each band along rows and columns, as `PHASE_FILTERS` begin."""
+    import keras
+
+    size, _, filters = PHASE_FILTERS.shape
+    start = np.repeat(PHASE_FILTERS[:, :, None, :], y.shape[-1], axis=2)
+    return keras.layers.DepthwiseConv2D(
+        size,
+        padding="same",
+        depth_multiplier=filters,
+        use_bias=False,
+        depthwise_initializer=lambda shape, dtype=None: keras.ops.convert_to_tensor(start, dtype),
+        name="phase_features",
+        dtype="float32",
+    )(y)

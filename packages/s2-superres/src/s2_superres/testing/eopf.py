@@ -51,11 +51,12 @@ def write_store(path: str | Path | Any, spec: ProductSpec, pixels: Pixels, form:
     if spec.level == "L2A":
         scl = np.full((rows * 3, cols * 3), 4, np.uint8)
         scl[:6] = 9
-        _array(group, "conditions/mask/l2a_classification/r20m/scl", scl, spec, 20, {})
+        _array(group, "conditions/mask/l2a_classification/r20m/scl", scl, spec, 20, {}, fill=None)
     classes = np.zeros((rows, cols), np.uint8)
     classes[:2], classes[2:4], classes[4:6] = 1, 2, 4
     meanings = {"flag_masks": [1, 2, 4], "flag_meanings": ["OPAQUE", "CIRRUS", "SNOW_ICE"]}
-    _array(group, "conditions/mask/l1c_classification/r60m/b00", classes, spec, 60, meanings)
+    name = "conditions/mask/l1c_classification/r60m/b00"
+    _array(group, name, classes, spec, 60, meanings, fill=None)
     if form == "cpm":
         zarr.consolidate_metadata(group.store)
 
@@ -85,14 +86,17 @@ def _write(
 
 def _array(
     group: Any, name: str, values: NDArray[Any], spec: ProductSpec, resolution: int,
-    attributes: dict[str, Any],
+    attributes: dict[str, Any], *, fill: int | None = 0,
 ) -> None:  # fmt: skip
     place = {
         "proj:epsg": int(spec.grid.crs.removeprefix("EPSG:")),
         "proj:shape": list(values.shape),
         "proj:transform": [*spec.grid.transform(resolution), 0.0, 0.0, 1.0],
     }
-    options: dict[str, Any] = {"chunks": (64, 64), "fill_value": 0}
+    # The processor writes all chunks, also those of nothing but 0; what makes GeoZarr does not.
+    options: dict[str, Any] = {
+        "chunks": (64, 64), "fill_value": fill, "config": {"write_empty_chunks": True},
+    }  # fmt: skip
     if group.metadata.zarr_format == 3:
         options = {"chunks": (32, 32), "shards": (64, 64), "dimension_names": ["y", "x"]}
         options["fill_value"] = np.nan if values.dtype.kind == "f" else 0

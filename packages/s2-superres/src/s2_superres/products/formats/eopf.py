@@ -8,27 +8,27 @@ which becomes digital numbers again, exactly.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from s2_superres.bands import BANDS, SATURATED, Band, central_wavelengths
-from s2_superres.errors import InstallationError, ProductError, S2SuperresError
+from s2_superres.errors import ProductError, S2SuperresError
 from s2_superres.products import metadata
+from s2_superres.products.absent import Completeness
 from s2_superres.products.openers import Opener, Request
 from s2_superres.products.product import Level, Product
 from s2_superres.products.reading import Reader
-from s2_superres.products.remote import client_options, is_url, patiently
+from s2_superres.products.remote import is_url, patiently
+from s2_superres.products.stores import ROOTS, Store, open_group, unreadable
 from s2_superres.raster.grid import Area, Grid
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_ROOTS = (".zmetadata", ".zgroup", "zarr.json")
 _REFLECTANCE = "measurements/reflectance"
 _SCL = "conditions/mask/l2a_classification/r20m/scl"
 _CLASSES = "conditions/mask/l1c_classification/r60m/b00"
@@ -46,81 +46,22 @@ def _recognises(source: Any) -> bool:
     if is_url(source) or path.endswith((".zarr", ".zarr.zip")):
         return path.endswith((".zarr", ".zarr.zip"))
     try:
-        return any((Path(source) / root).is_file() for root in _ROOTS)
+        return any((Path(source) / root).is_file() for root in ROOTS)
     except OSError:
         return False
-
-
-def _group(path: str) -> Any:
-    """Open a store to read, wherever it lies."""
-    try:
-        import zarr
-        from zarr.storage import FsspecStore, LocalStore, ZipStore
-    except ImportError:
-        raise InstallationError(
-            f"{path}: EOPF products need zarr; pip install 's2-superres[zarr]'"
-        ) from None
-    try:
-        if is_url(path) and path.partition("?")[0].endswith(".zip"):
-            import fsspec
-
-            options = client_options(path)
-            names = fsspec.filesystem("zip", fo=path, target_options=options).find("")
-            chained = {path.partition("://")[0]: options}
-            store: Any = FsspecStore.from_url(
-                f"zip::{path}", storage_options=chained, read_only=True
-            )
-        elif is_url(path):
-            names = []
-            # What is signed is each file of the store.
-            root, _, query = path.partition("?")
-            options = client_options(path) | ({"params": dict(parse_qsl(query))} if query else {})
-            store = FsspecStore.from_url(root, storage_options=options, read_only=True)
-        elif path.endswith(".zip"):
-            with zipfile.ZipFile(path) as archive:
-                names = archive.namelist()
-            store = ZipStore(path, read_only=True)
-        else:
-            names = []
-            store = LocalStore(path, read_only=True)
-        return patiently(lambda: zarr.open_group(store, path=_inside(names), mode="r"), path)
-    except ImportError as error:
-        raise InstallationError(
-            f"{path}: reading it needs {error.name}; pip install 's2-superres[zarr]'"
-        ) from None
-    except Exception as error:  # Stores raise whatever their libraries do.
-        raise ProductError(
-            f"{path}: cannot be opened as a Zarr store ({_reason(error)}); check the path or link, "
-            "and that it is complete"
-        ) from None
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _unreadable(path: str, name: str, error: Exception) -> ProductError:
-    cure = "check the link, and try again" if is_url(path) else "it is damaged, download it again"
-    return ProductError(f"{path}: {name} cannot be read ({_reason(error)}); {cure}")
-
-
-def _inside(names: Iterable[str]) -> str:
-    """Return the folder in a zip that holds the product, empty if it lies at the root."""
-    roots = [name for name in names if name.rpartition("/")[2] in _ROOTS]
-    return min(roots, key=lambda name: name.count("/")).rpartition("/")[0] if roots else ""
 
 
 def _open(source: Any, request: Request) -> Product:
     path = str(source).rstrip("/")
     if request.sign is not None and is_url(path):
         path = request.sign(path)
-    group = _group(path)
+    group = open_group(path)
     try:
         return patiently(lambda: _described(path, group, request), path)
     except (ImportError, S2SuperresError):
         raise
     except Exception as error:  # As above.
-        raise _unreadable(path, "its metadata", error) from None
+        raise unreadable(path, "its metadata", error) from None
 
 
 def _described(path: str, group: Any, request: Request) -> Product:
@@ -279,40 +220,24 @@ class EopfReader(Reader):
 
     def __init__(self, product: Product, bands: Iterable[Band] = BANDS) -> None:
         super().__init__(product, bands)
-        self._group = _group(product.path)
-        self._arrays = {band: self._array(product.files[band.name]) for band in self.bands}
-
-    def _array(self, name: str) -> Any:
-        path = self.product.path
-        try:
-            # A name that is not there is no failure of a server's.
-            found = patiently(lambda: self._group.get(name), path)
-        except Exception as error:  # As below.
-            raise _unreadable(path, name, error) from None
-        if found is None:
-            raise ProductError(f"{path}: has no {name}; open it again")
-        return found
-
-    def _read(self, array: Any, area: Area) -> NDArray[Any]:
-        import numpy as np
-
-        place, path = np.s_[area.row : area.row_stop, area.col : area.col_stop], self.product.path
-        try:
-            return patiently(lambda: np.asarray(array[place]), path)
-        except Exception as error:  # Codecs and file systems raise whatever their libraries do.
-            raise _unreadable(path, array.path, error) from None
+        self._store = Store(product.path)
+        self._complete = Completeness(self._store, product)
+        for band in self.bands:
+            self._store.array(product.files[band.name])
 
     def _read_band(self, band: Band, area: Area, out: NDArray[np.uint16]) -> None:
         import numpy as np
 
-        values = self._read(self._arrays[band], area)
+        name = self.product.files[band.name]
+        values = self._store.read(name, area)
         if values.dtype.kind != "f":
             out[:] = values
-            return
-        offset = self.product.offsets[band.name]
-        numbers = np.rint(values.astype(np.float64) * 10000 - offset)
-        known = np.isfinite(numbers)
-        out[:] = np.where(known, np.clip(numbers, 1, SATURATED), 0)
+        else:
+            offset = self.product.offsets[band.name]
+            numbers = np.rint(values.astype(np.float64) * 10000 - offset)
+            known = np.isfinite(numbers)
+            out[:] = np.where(known, np.clip(numbers, 1, SATURATED), 0)
+        self._complete.require_data(name, area, out)
 
     def require_clouds(self) -> None:
         """See `Reader`."""
@@ -321,18 +246,28 @@ class EopfReader(Reader):
 
     def cloud_mask(self, area: Area, resolution: int) -> NDArray[np.bool_]:
         """See `Reader`."""
+        from s2_superres.products.clouds import resample
+
+        shape = (self.size[0] * 10 // resolution, self.size[1] * 10 // resolution)
+        mask = resample(self._clouds, shape, f"{self.product.path}/{self.product.clouds}")
+        return mask[area.row : area.row_stop, area.col : area.col_stop]
+
+    @cached_property
+    def _clouds(self) -> NDArray[np.bool_]:
+        """Where clouds are in the whole product, read once."""
         import numpy as np
 
-        from s2_superres.products.clouds import SCL_CLOUDS, resample
+        from s2_superres.products.clouds import SCL_CLOUDS
 
         self.require_clouds()
-        array = self._array(self.product.clouds)
-        classes = self._read(array, Area(0, 0, *array.shape))
-        scl = self.product.clouds == _SCL
-        clouds = np.isin(classes, SCL_CLOUDS) if scl else (classes & _OPAQUE_OR_CIRRUS) > 0
-        shape = (self.size[0] * 10 // resolution, self.size[1] * 10 // resolution)
-        mask = resample(clouds, shape, f"{self.product.path}/{self.product.clouds}")
-        return mask[area.row : area.row_stop, area.col : area.col_stop]
+        name = self.product.clouds
+        whole = self._store.whole(name)
+        classes = self._store.read(name, whole)
+        if name == _SCL:
+            self._complete.require_data(name, whole, classes)
+            return np.isin(classes, SCL_CLOUDS)
+        self._complete.require_classes(name, classes)
+        return np.asarray((classes & _OPAQUE_OR_CIRRUS) > 0)
 
     @property
     def classification(self) -> str:
@@ -344,10 +279,13 @@ class EopfReader(Reader):
         from s2_superres.products.clouds import nearest, whole_ratio
 
         self.require_classification()
-        array = self._array(self.classification)
-        ratio = whole_ratio(array.shape, self.size, f"{self.product.path}/{self.classification}")
+        name = self.classification
+        shape = self._store.array(name).shape
+        ratio = whole_ratio(shape, self.size, f"{self.product.path}/{name}")
         around = area.outward(ratio)
-        return nearest(self._read(array, around), around, ratio, area)
+        classes = self._store.read(name, around)
+        self._complete.require_data(name, around, classes)
+        return nearest(classes, around, ratio, area)
 
 
 OPENER = Opener(

@@ -18,7 +18,8 @@ class Values(StrEnum):
 LEVELS = ("L1C", "L2A")
 #: ``auto`` takes bfloat16 where the device is faster with it.
 PRECISIONS = ("auto", "float32", "bfloat16")
-TRAINING_PRECISIONS = ("float32", "bfloat16")
+#: What ``auto`` becomes one of.
+ARITHMETICS = ("float32", "bfloat16")
 OPTIMIZERS = ("muon", "adamw", "nadam")
 SCHEDULES = ("cosine", "plateau")
 #: What networks can be compared against, beside other networks.

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import laplace
 
 from s2_superres.errors import InputError, OutputError, TrainingError, WeightsError
+from s2_superres.networks import compute
 from s2_superres.networks.graph import build_network
 from s2_superres.networks.weights import (
     apply_weights,
@@ -256,6 +257,19 @@ def test_a_run_leaves_what_it_promises(data: Path, tmp_path: Path) -> None:
     assert str(tmp_path) not in json.dumps(weights.metadata)
     read = TrainingConfig().change(read_config(tmp_path / "run" / "config.json"))
     assert read == config
+
+
+@pytest.mark.parametrize(
+    ("features", "chosen"), [({"avx2"}, "float32"), ({"avx2", "avx512_bf16"}, "bfloat16")]
+)
+def test_a_run_takes_the_faster_arithmetic_and_keeps_it(
+    data: Path, tmp_path: Path, features: set[str], chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without instructions for bfloat16 it would take many times as long."""
+    monkeypatch.setattr(compute, "cpu_features", lambda: frozenset(features))
+    train(tiny(data, precision="auto", steps=1, validate_every=1), tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["precision"] == chosen
+    assert load_weights(tmp_path / "best.npz").metadata["recipe"]["precision"] == chosen
 
 
 def test_the_validation_error_is_that_of_the_saved_weights(data: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from s2_superres.choices import OPTIMIZERS, SCHEDULES, TRAINING_PRECISIONS
+from s2_superres.choices import OPTIMIZERS, PRECISIONS, SCHEDULES
 from s2_superres.cli.options import one_of
 from s2_superres.cli.progress import Display, StepProgress
 
@@ -64,7 +64,7 @@ ScheduleOption = Annotated[
     str | None, typer.Option(metavar="|".join(SCHEDULES), show_default="cosine")
 ]
 PrecisionOption = Annotated[
-    str | None, typer.Option(metavar="|".join(TRAINING_PRECISIONS), show_default="bfloat16")
+    str | None, typer.Option(metavar="|".join(PRECISIONS), show_default="auto")
 ]
 ConsistentOption = Annotated[
     bool | None,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from s2_superres.bands import BY_RESOLUTION
-from s2_superres.choices import TRAINING_PRECISIONS
+from s2_superres.choices import ARITHMETICS
 from s2_superres.errors import WeightsError
 from s2_superres.networks import sensor_grid
 from s2_superres.networks.body import Body
@@ -55,7 +55,7 @@ def build_network(
 
     from s2_superres.networks.layers import Consistent
 
-    if precision not in TRAINING_PRECISIONS:
+    if precision not in ARITHMETICS:
         raise WeightsError(f"unknown precision {precision!r}: choose float32 or bfloat16")
     inputs = [
         keras.Input((None, None, len(BY_RESOLUTION[r])), name=f"x{r}", dtype="float32")

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from s2_superres.choices import OPTIMIZERS, SCHEDULES, TRAINING_PRECISIONS
+from s2_superres.choices import OPTIMIZERS, PRECISIONS, SCHEDULES
 from s2_superres.errors import TrainingError, WeightsError
 from s2_superres.networks.family import family_names, family_of, standard_spec
 from s2_superres.networks.spec import NetworkSpec
@@ -91,7 +91,8 @@ class TrainingConfig:
         lay; as in `init` by default, else not.
     init : tuple of str
         Weights files to start from, or ``"shipped"``: the mean of them.
-    precision : {"float32", "bfloat16"}
+    precision : {"auto", "float32", "bfloat16"}
+        ``auto`` takes bfloat16 where the device is faster with it; a run keeps what that was.
     steps : int
     epochs : float, optional
         As many steps as that many passes over the training patches, instead of `steps`.
@@ -146,7 +147,7 @@ class TrainingConfig:
     consistent: bool = True
     phased: bool | None = None
     init: Paths = ()
-    precision: Annotated[str, _one_of(TRAINING_PRECISIONS)] = "bfloat16"
+    precision: Annotated[str, _one_of(PRECISIONS)] = "auto"
     steps: Count = 20000
     epochs: Positive | None = None
     batch: Count = 4

@@ -12,7 +12,7 @@ import math
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ from s2_superres.errors import TrainingError, TrainingStopped
 from s2_superres.files.paths import keep_out_of_products
 from s2_superres.interrupts import stop_asked
 from s2_superres.networks import support
-from s2_superres.networks.compute import quiet_keras
+from s2_superres.networks.compute import quiet_keras, resolve_precision
 from s2_superres.networks.weights import save_weights
 from s2_superres.patches.holdout import HELD_OUT
 from s2_superres.patches.patchset import PatchSet
@@ -123,6 +123,8 @@ def train(
     if not resume:
         keep_what_is_there(folder, overwrite=overwrite)
     quiet_keras()
+    # Decided once: the run goes on with it, on whatever machine.
+    config = replace(config, precision=resolve_precision(config.precision))
     sets = open_sets(config)
     start = None if resume else start_weights(config, sets)
     if start:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,3 +218,36 @@ def test_the_command_adds_them(
     assert "B05 SCL" in capsys.readouterr().out
     with pytest.raises(InputError, match="choose scl or cloud"):
         app([*command, "snow"], standalone_mode=False)
+
+
+def _damage(path: Path, how: str) -> None:
+    data = path.read_bytes()
+    start = data.index(b"jp2c") + 4
+    kept = start + (len(data) - start) // 2
+    path.write_bytes(data[:kept] + (b"" if how == "cut off" else bytes(len(data) - kept)))
+
+
+@pytest.mark.parametrize("how", ["cut off", "overwritten"])
+@pytest.mark.parametrize("level", ["L1C", "L2A"])
+def test_a_mask_that_is_damaged(tmp_path: Path, level: str, how: str) -> None:
+    """It is named, with what to do, and is not decoded to clear sky or to other classes."""
+    grid = Grid("EPSG:32633", 300000.0, 6200040.0, 1200, 1200)
+    spec = ProductSpec(level, "05.11", grid)
+    product = write_product(tmp_path, spec, landscape)
+    rng = np.random.default_rng(1)
+    if level == "L2A":
+        image = product / f"{spec.image(BANDS[4], 20)}.jp2"
+        mask = image.with_name(image.name.replace("_B05_", "_SCL_"))
+        write_mask(mask, rng.integers(1, 12, (1, 600, 600)).astype(np.uint8), 20)
+    else:
+        mask = product / "GRANULE" / spec.granule / "QI_DATA" / "MSK_CLASSI_B00.jp2"
+        write_mask(mask, rng.integers(0, 2, (3, 200, 200)).astype(np.uint8), 60)
+    _damage(mask, how)
+    packed = Path(shutil.make_archive(str(tmp_path / product.stem), "zip", tmp_path, product.name))
+    for source in (product, packed):
+        with open_reader(open_product(source), ()) as reader:
+            with pytest.raises(ProductError, match=rf"{mask.name}.* damaged.*; download"):
+                reader.cloud_mask(Area(0, 0, 200, 200), 60)
+            if level == "L2A":
+                with pytest.raises(ProductError, match=rf"{mask.name}.* damaged.*; download"):
+                    reader.scene_classification(Area(0, 0, 1200, 1200))

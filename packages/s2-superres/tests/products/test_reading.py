@@ -76,13 +76,13 @@ def test_each_block_is_decoded_once(large: Path, monkeypatch: pytest.MonkeyPatch
     kept = []
     from s2_superres.products import reading
 
-    original = reading._BandSource._decode
+    original = decoding.BlockSource._decode
 
-    def counting(self: reading._BandSource, place: Area) -> np.ndarray:
+    def counting(self: decoding.BlockSource, place: Area) -> np.ndarray:
         decoded.append((self.path, place))
         return original(self, place)
 
-    monkeypatch.setattr(reading._BandSource, "_decode", counting)
+    monkeypatch.setattr(decoding.BlockSource, "_decode", counting)
     with open_reader(product, bands=BANDS_10M) as reader:
         assert isinstance(reader, reading.RasterReader)
         for window in plan(product.grid.area, 500, 18):
@@ -99,13 +99,13 @@ def test_bands_are_decoded_at_the_same_time(large: Path, monkeypatch: pytest.Mon
     from s2_superres.products import reading
 
     met = threading.Barrier(2)
-    original = reading._BandSource._decode
+    original = decoding.BlockSource._decode
 
-    def meeting(self: reading._BandSource, place: Area) -> np.ndarray:
+    def meeting(self: decoding.BlockSource, place: Area) -> np.ndarray:
         met.wait(20)
         return original(self, place)
 
-    monkeypatch.setattr(reading._BandSource, "_decode", meeting)
+    monkeypatch.setattr(decoding.BlockSource, "_decode", meeting)
     with open_reader(open_product(large), bands=BANDS_10M) as reader:
         got = reader.read(reader.bands_at(10), Area(0, 0, 40, 50))
     np.testing.assert_array_equal(got, expected(2460, 1260, 10)[:, :40, :50])
@@ -119,9 +119,9 @@ def test_a_fault_is_told_when_no_band_is_at_work(
 
     failed, at_work = threading.Event(), threading.Event()
     begun, ended = [], []
-    original = reading._BandSource._decode
+    original = decoding.BlockSource._decode
 
-    def failing(self: reading._BandSource, place: Area) -> np.ndarray:
+    def failing(self: decoding.BlockSource, place: Area) -> np.ndarray:
         if "B02" in self.path:
             at_work.wait(20)
             failed.set()
@@ -133,7 +133,7 @@ def test_a_fault_is_told_when_no_band_is_at_work(
         ended.append(self.path)
         return values
 
-    monkeypatch.setattr(reading._BandSource, "_decode", failing)
+    monkeypatch.setattr(decoding.BlockSource, "_decode", failing)
     with open_reader(open_product(large), bands=BANDS_10M) as reader:
         with pytest.raises(ProductError, match="B02 is damaged"):
             reader.read(reader.bands_at(10), Area(0, 0, 40, 50))
@@ -147,9 +147,9 @@ def test_only_the_blocks_of_the_window_are_decoded(
     from s2_superres.products import reading
 
     places = []
-    original = reading._BandSource._decode
+    original = decoding.BlockSource._decode
     monkeypatch.setattr(
-        reading._BandSource,
+        decoding.BlockSource,
         "_decode",
         lambda self, place: places.append(place) or original(self, place),
     )

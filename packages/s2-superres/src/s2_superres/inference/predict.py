@@ -16,9 +16,9 @@ from s2_superres.inference.plan import Options, Prepared, prepare
 from s2_superres.inference.results import Progress, Summary, Tally, note_of
 from s2_superres.inference.stages import overlap
 from s2_superres.inference.workers import run_on
+from s2_superres.products.decoding import GDAL_CACHE
 from s2_superres.products.openers import Source, open_reader
 from s2_superres.products.product import Product
-from s2_superres.products.reading import GDAL_CACHE
 from s2_superres.raster.windows import Plan, Window
 from s2_superres.writers.spec import written
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from s2_superres.errors import ProductError
 from s2_superres.products.containers import Container
+from s2_superres.products.decoding import BlockSource
 from s2_superres.products.layout import locate
 from s2_superres.products.product import Product
-from s2_superres.products.remote import network_options
 from s2_superres.raster.grid import Area
 
 #: Classes of the scene classification: shadow, cloud of medium and high probability, cirrus.
@@ -107,22 +107,11 @@ def read_classes(path: str, size: tuple[int, int], area: Area) -> NDArray[Any]:
     ProductError
         If it cannot be read, or does not fit the product.
     """
-    import rasterio
-    from rasterio.errors import RasterioError
-    from rasterio.windows import Window
-
-    try:
-        with rasterio.Env(**network_options(path)), rasterio.open(path) as dataset:
-            ratio = whole_ratio(dataset.shape, size, path)
-            around = area.outward(ratio)
-            values: NDArray[Any] = dataset.read(
-                1, window=Window(around.col, around.row, around.cols, around.rows)
-            )
-    except RasterioError as error:
-        raise ProductError(
-            f"{path}: the scene classification cannot be read ({error.__cause__ or error}); "
-            "download the product again"
-        ) from None
+    with BlockSource(path) as source:
+        ratio = whole_ratio(source.dataset.shape, size, path)
+        around = area.outward(ratio)
+        values = np.empty(around.shape, source.dataset.dtypes[0])
+        source.read(around, values)
     return nearest(values, around, ratio, area)
 
 
@@ -145,17 +134,11 @@ def nearest(values: NDArray[Any], around: Area, ratio: int, area: Area) -> NDArr
 
 
 def _read(path: str) -> NDArray[Any]:
-    import rasterio
-    from rasterio.errors import RasterioError
-
-    try:
-        with rasterio.Env(**network_options(path)), rasterio.open(path) as dataset:
-            values: NDArray[Any] = dataset.read()
-    except RasterioError as error:
-        raise ProductError(
-            f"{path}: the cloud mask cannot be read ({error.__cause__ or error}); "
-            "download the product again"
-        ) from None
+    """Return all bands of a raster, whole."""
+    with BlockSource(path) as source:
+        source.bands = list(source.dataset.indexes)
+        values = np.empty((len(source.bands), *source.dataset.shape), source.dataset.dtypes[0])
+        source.read(Area(0, 0, *source.dataset.shape), values)
     return values
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from s2_superres.bands import BANDS
 from s2_superres.errors import ProductError
-from s2_superres.products.reading import unreadable
+from s2_superres.products.decoding import unreadable
 from s2_superres.products.remote import network_options
 from s2_superres.raster.grid import PIXEL, Grid
 

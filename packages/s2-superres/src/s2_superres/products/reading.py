@@ -1,13 +1,7 @@
-"""Windows of pixels: what every reader of a product does, and the one of files that GDAL opens.
-
-JPEG 2000 decodes whole blocks, and windows cut through them. When windows come
-row by row, every block is decoded once: it is kept until the windows have moved
-below it.
-"""
+"""Windows of pixels: what every reader of a product does, and the one of files that GDAL opens."""
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -15,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from s2_superres.bands import BANDS, Band
 from s2_superres.errors import AreaError, ProductError
-from s2_superres.files.gdal import check_jpeg2000, complaints
-from s2_superres.products.remote import network_options
+from s2_superres.products.decoding import BlockSource
 from s2_superres.raster.grid import PIXEL, Area
 
 if TYPE_CHECKING:
@@ -25,17 +18,8 @@ if TYPE_CHECKING:
 
     from s2_superres.products.product import Product
 
-#: GDAL's own block cache, in bytes: the reader keeps what it needs itself.
-GDAL_CACHE = 64 * 2**20
 #: Bands that are read at a time; more would take more of a server's connections, for little.
 _THREADS = 4
-#: OpenJPEG's words for a code stream that is not as it was written.
-_DAMAGE = re.compile(
-    r"EOC|corrupt|truncat|not enough|too small|too large|invalid|fail|error|expected|missing",
-    re.IGNORECASE,
-)
-#: GDAL's words for a request that it makes again: only what comes of the last one counts.
-_AGAIN = re.compile(r"Retrying again")
 
 
 class Reader:
@@ -208,11 +192,11 @@ class RasterReader(Reader):
 
     def __init__(self, product: Product, bands: Iterable[Band] = BANDS) -> None:
         super().__init__(product, bands)
-        self._sources: dict[Band, _BandSource] = {}
+        self._sources: dict[Band, BlockSource] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "bands")
         try:
             for band in self.bands:
-                self._sources[band] = _BandSource(product, band)
+                self._sources[band] = _open_band(product, band)
         except BaseException:
             self.close()
             raise
@@ -264,125 +248,36 @@ class RasterReader(Reader):
         return read_classes(self.classification, self.size, area)
 
 
-def unreadable(path: str, text: str) -> ProductError:
-    """Return the error of a file that cannot be read, with the reason that GDAL gives."""
-    reason = text.splitlines()[0].strip()
-    if network_options(path) or (path.startswith("/vsi") and "/vsizip" not in path):
-        return ProductError(
-            f"{path}: cannot be read ({reason}); check that the link is right, signed and not "
-            "expired, and try again"
+def _open_band(product: Product, band: Band) -> BlockSource:
+    """Open a band's file, and check that it is of the size and place that the metadata tell of."""
+    source = BlockSource(product.files[band.name])
+    try:
+        _check(source, product, band)
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def _check(source: BlockSource, product: Product, band: Band) -> None:
+    ratio = band.resolution // PIXEL
+    expected = product.grid.rows // ratio, product.grid.cols // ratio
+    found = source.dataset.count, source.dataset.dtypes[0], *source.dataset.shape
+    if found != (1, "uint16", *expected):
+        raise ProductError(
+            f"{source.path}: {found[0]} band(s) of {found[1]}, {found[2]} x {found[3]} pixels, "
+            f"but the metadata tell of one of uint16, {expected[0]} x {expected[1]}; "
+            "download the product again"
         )
-    return ProductError(
-        f"{path}: cannot be decoded, it is damaged or cut off ({reason}); "
-        "download the product again"
-    )
-
-
-class _BandSource:
-    """One open band file and the blocks of it that are still needed."""
-
-    def __init__(self, product: Product, band: Band) -> None:
-        import rasterio
-        from rasterio.errors import RasterioError
-
-        self.path = product.files[band.name]
-        self.blocks: dict[tuple[int, int], NDArray[np.uint16]] = {}
-        try:
-            with self._environment():
-                self.dataset: Any = rasterio.open(self.path)
-        except RasterioError as error:
-            if self.path.endswith(".jp2"):
-                check_jpeg2000()
-            raise unreadable(self.path, str(error.__cause__ or error)) from None
-        try:
-            self._check(product, band)
-        except BaseException:
-            self.dataset.close()
-            raise
-        self.block_rows, self.block_cols = self.dataset.block_shapes[0]
-
-    def _environment(self) -> Any:
-        import rasterio
-
-        return rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, **network_options(self.path))
-
-    def _check(self, product: Product, band: Band) -> None:
-        """Check that the file is of the size and the place that the metadata tell of."""
-        ratio = band.resolution // PIXEL
-        expected = product.grid.rows // ratio, product.grid.cols // ratio
-        found = self.dataset.count, self.dataset.dtypes[0], *self.dataset.shape
-        if found != (1, "uint16", *expected):
-            raise ProductError(
-                f"{self.path}: {found[0]} band(s) of {found[1]}, {found[2]} x {found[3]} pixels, "
-                f"but the metadata tell of one of uint16, {expected[0]} x {expected[1]}; "
-                "download the product again"
-            )
-        # Where a file says its place: that of a neighbouring tile is as large.
-        transform, crs = self.dataset.transform, self.dataset.crs
-        place = transform.c - product.grid.left, transform.f - product.grid.top
-        epsg = crs.to_epsg() if crs else None
-        if (not transform.is_identity and max(map(abs, place)) > band.resolution / 2) or (
-            epsg is not None and f"EPSG:{epsg}" != product.grid.crs
-        ):
-            raise ProductError(
-                f"{self.path}: lies at {transform.c:.10g} {transform.f:.10g} in {crs}, but the "
-                f"metadata tell of {product.grid.left:.10g} {product.grid.top:.10g} in "
-                f"{product.grid.crs}; it is another tile's, download the product again"
-            )
-
-    def close(self) -> None:
-        self.blocks.clear()
-        self.dataset.close()
-
-    def read(self, window: Area, out: NDArray[np.uint16]) -> None:
-        """Copy a window into ``out``, decoding the blocks that are not there yet."""
-        first = window.row // self.block_rows
-        for key in [key for key in self.blocks if key[0] < first]:
-            del self.blocks[key]
-        for down in range(first, -(-window.row_stop // self.block_rows)):
-            for across in range(
-                window.col // self.block_cols, -(-window.col_stop // self.block_cols)
-            ):
-                place, block = self._block(down, across)
-                shared = place.intersection(window)
-                assert shared is not None
-                out[_slices(shared, window)] = block[_slices(shared, place)]
-
-    def _block(self, down: int, across: int) -> tuple[Area, NDArray[np.uint16]]:
-        row, col = down * self.block_rows, across * self.block_cols
-        place = Area(
-            row,
-            col,
-            min(self.block_rows, self.dataset.height - row),
-            min(self.block_cols, self.dataset.width - col),
+    # Where a file says its place: that of a neighbouring tile is as large.
+    transform, crs = source.dataset.transform, source.dataset.crs
+    place = transform.c - product.grid.left, transform.f - product.grid.top
+    epsg = crs.to_epsg() if crs else None
+    if (not transform.is_identity and max(map(abs, place)) > band.resolution / 2) or (
+        epsg is not None and f"EPSG:{epsg}" != product.grid.crs
+    ):
+        raise ProductError(
+            f"{source.path}: lies at {transform.c:.10g} {transform.f:.10g} in {crs}, but the "
+            f"metadata tell of {product.grid.left:.10g} {product.grid.top:.10g} in "
+            f"{product.grid.crs}; it is another tile's, download the product again"
         )
-        if (down, across) not in self.blocks:
-            self.blocks[down, across] = self._decode(place)
-        return place, self.blocks[down, across]
-
-    def _decode(self, place: Area) -> NDArray[np.uint16]:
-        import rasterio
-        from rasterio.errors import RasterioError
-        from rasterio.windows import Window
-
-        try:
-            with (
-                rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, **network_options(self.path)),
-                complaints() as said,
-            ):
-                values: NDArray[np.uint16] = self.dataset.read(
-                    1, window=Window(place.col, place.row, place.cols, place.rows)
-                )
-        except RasterioError as error:
-            raise unreadable(self.path, str(error.__cause__ or error)) from None
-        # A damaged code stream may decode to something, with no more than a remark.
-        for text in said:
-            if _DAMAGE.search(text) and not _AGAIN.search(text):
-                raise unreadable(self.path, text)
-        return values
-
-
-def _slices(part: Area, whole: Area) -> tuple[slice, slice]:
-    """Rows and columns of ``part`` within an array of ``whole``."""
-    row, col = part.row - whole.row, part.col - whole.col
-    return slice(row, row + part.rows), slice(col, col + part.cols)

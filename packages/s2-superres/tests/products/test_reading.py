@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from s2_superres.bands import BANDS, BANDS_10M, BANDS_20M, BY_NAME, BY_RESOLUTION
 from s2_superres.errors import AreaError, ProductError
 from s2_superres.products.openers import open_product, open_reader
+from s2_superres.products.reading import RasterReader
 from s2_superres.raster.grid import Area, Grid
 from s2_superres.raster.windows import plan
 from s2_superres.testing.products import coordinates, write_product, zip_product
@@ -74,17 +75,17 @@ def test_each_block_is_decoded_once(large: Path, monkeypatch: pytest.MonkeyPatch
     product = open_product(large)
     decoded: list[tuple[str, Area]] = []
     kept = []
-    from s2_superres.products import reading
+    from s2_superres.products.decoding import BlockSource
 
-    original = decoding.BlockSource._decode
+    original = BlockSource._decode
 
-    def counting(self: decoding.BlockSource, place: Area) -> np.ndarray:
+    def counting(self: BlockSource, place: Area) -> np.ndarray:
         decoded.append((self.path, place))
         return original(self, place)
 
-    monkeypatch.setattr(decoding.BlockSource, "_decode", counting)
+    monkeypatch.setattr(BlockSource, "_decode", counting)
     with open_reader(product, bands=BANDS_10M) as reader:
-        assert isinstance(reader, reading.RasterReader)
+        assert isinstance(reader, RasterReader)
         for window in plan(product.grid.area, 500, 18):
             inside = window.outer.intersection(product.grid.area)
             assert inside is not None
@@ -96,16 +97,16 @@ def test_each_block_is_decoded_once(large: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_bands_are_decoded_at_the_same_time(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that waits for its server keeps no other waiting: here each waits for another."""
-    from s2_superres.products import reading
+    from s2_superres.products.decoding import BlockSource
 
     met = threading.Barrier(2)
-    original = decoding.BlockSource._decode
+    original = BlockSource._decode
 
-    def meeting(self: decoding.BlockSource, place: Area) -> np.ndarray:
+    def meeting(self: BlockSource, place: Area) -> np.ndarray:
         met.wait(20)
         return original(self, place)
 
-    monkeypatch.setattr(decoding.BlockSource, "_decode", meeting)
+    monkeypatch.setattr(BlockSource, "_decode", meeting)
     with open_reader(open_product(large), bands=BANDS_10M) as reader:
         got = reader.read(reader.bands_at(10), Area(0, 0, 40, 50))
     np.testing.assert_array_equal(got, expected(2460, 1260, 10)[:, :40, :50])
@@ -115,13 +116,13 @@ def test_a_fault_is_told_when_no_band_is_at_work(
     large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is closed next is read by nobody any more."""
-    from s2_superres.products import reading
+    from s2_superres.products.decoding import BlockSource
 
     failed, at_work = threading.Event(), threading.Event()
     begun, ended = [], []
-    original = decoding.BlockSource._decode
+    original = BlockSource._decode
 
-    def failing(self: decoding.BlockSource, place: Area) -> np.ndarray:
+    def failing(self: BlockSource, place: Area) -> np.ndarray:
         if "B02" in self.path:
             at_work.wait(20)
             failed.set()
@@ -133,7 +134,7 @@ def test_a_fault_is_told_when_no_band_is_at_work(
         ended.append(self.path)
         return values
 
-    monkeypatch.setattr(decoding.BlockSource, "_decode", failing)
+    monkeypatch.setattr(BlockSource, "_decode", failing)
     with open_reader(open_product(large), bands=BANDS_10M) as reader:
         with pytest.raises(ProductError, match="B02 is damaged"):
             reader.read(reader.bands_at(10), Area(0, 0, 40, 50))
@@ -144,12 +145,12 @@ def test_only_the_blocks_of_the_window_are_decoded(
     large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A small area of a tile does not cost the width of the tile."""
-    from s2_superres.products import reading
+    from s2_superres.products.decoding import BlockSource
 
     places = []
-    original = decoding.BlockSource._decode
+    original = BlockSource._decode
     monkeypatch.setattr(
-        decoding.BlockSource,
+        BlockSource,
         "_decode",
         lambda self, place: places.append(place) or original(self, place),
     )

@@ -41,14 +41,15 @@ ROOMS: dict[Path, dict[str, set[str]]] = {
         "bands": set(),
         "interrupts": set(),
         "choices": set(),
-        "files": {"errors"},
+        "product_folders": set(),
+        "files": {"errors", "product_folders"},
         "raster": {"errors", "bands"},
         "products": {"errors", "bands", "files", "raster"},
         "networks": {"errors", "bands", "choices", "files", "raster"},
         "writers": {"errors", "bands", "files", "raster"},
         "inference": {
-            "_lazy", "errors", "bands", "choices", "interrupts", "files", "raster", "products",
-            "networks", "writers",
+            "_lazy", "errors", "bands", "choices", "interrupts", "product_folders", "files",
+            "raster", "products", "networks", "writers",
         },
         "patches": {
             "errors", "bands", "choices", "files", "raster", "products", "networks", "inference",

@@ -16,6 +16,9 @@ class Values(StrEnum):
 
 
 LEVELS = ("L1C", "L2A")
+#: Beside the families of networks: the weights that ship as the better ones; and none at all, which
+#: is the local regression alone.
+DEFAULT_NETWORK, NO_NETWORK = "default", "none"
 #: ``auto`` takes bfloat16 where the device is faster with it.
 PRECISIONS = ("auto", "float32", "bfloat16")
 #: What ``auto`` becomes one of.

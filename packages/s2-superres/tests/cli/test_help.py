@@ -6,11 +6,14 @@ import re
 from dataclasses import replace
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from s2_superres.cli import options
 from s2_superres.cli.app import app
 from s2_superres.networks import family
+from s2_superres.training.config import TrainingConfig
+from s2_superres.writers.formats import DEFAULT
 
 
 def shown(*words: str) -> str:
@@ -39,3 +42,21 @@ def test_the_help_of_predict_and_train_says_what_there_is() -> None:
     predict = shown("predict")
     assert "default|compact|dsen2|none" in predict and "720, 636 for dsen2" in predict
     assert "compact|dsen2|vdsen2" in shown("train")
+
+
+def test_the_defaults_that_the_help_names_are_those_that_hold() -> None:
+    """The settings of a training, and the format of an output, have theirs elsewhere."""
+    commands = getattr(get_command(app), "commands")  # noqa: B009 - of a group
+    config = TrainingConfig()
+    named = {
+        option.name: (option.show_default, getattr(config, option.name))
+        for option in commands["train"].params
+        if isinstance(option.show_default, str) and hasattr(config, option.name)
+    }
+    consistent, value = named.pop("consistent")
+    assert value and consistent == "consistent"
+    assert len(named) > 7
+    for name, (told, held) in named.items():
+        assert told == str(held), name
+    (form,) = (option for option in commands["predict"].params if option.name == "file_format")
+    assert form.show_default.endswith(f"else {DEFAULT}")

@@ -294,8 +294,8 @@ def test_networks_are_loaded_once_for_all_threads() -> None:
     """Of one worker, however many ask at once."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from s2_superres.networks.choice import Network
     from s2_superres.networks.compute import Compute
+    from s2_superres.networks.selection import Network
 
     networks = (Network(20, "L2A"),)
     with ThreadPoolExecutor(8) as pool:

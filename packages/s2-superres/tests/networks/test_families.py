@@ -17,10 +17,10 @@ from s2_superres.cli.options import network_names
 from s2_superres.errors import TrainingError, WeightsError
 from s2_superres.inference.arrays import ArraySource, sharpen
 from s2_superres.networks import family
-from s2_superres.networks.choice import choose_networks
 from s2_superres.networks.compute import Compute
 from s2_superres.networks.family import Family, families, find_family
 from s2_superres.networks.graph import build_network
+from s2_superres.networks.selection import choose_networks
 from s2_superres.networks.sharpener import Sharpener
 from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import load_weights, save_weights, variables_of

@@ -11,8 +11,8 @@ import pytest
 
 from s2_superres.errors import WeightsError
 from s2_superres.networks import support
-from s2_superres.networks.choice import choose_networks
 from s2_superres.networks.compute import Compute
+from s2_superres.networks.selection import choose_networks
 from s2_superres.networks.sharpener import Sharpener, sharpener
 
 PLAIN = Compute("float32")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2_superres.validation.scoring import CLASSES, LEVELS, ErrorBars, error_bars
+from s2_superres.validation.scoring import CLASSES, SHARES, ErrorBars, error_bars
 
 
 def bars_of(factor: float, rng: np.random.Generator, valid: float = 1.0) -> ErrorBars:
@@ -26,7 +26,7 @@ def bars_of(factor: float, rng: np.random.Generator, valid: float = 1.0) -> Erro
 def test_right_bars_hold_every_share_and_every_class(seed: int) -> None:
     """However few of the pixels count."""
     bars = bars_of(1.0, np.random.default_rng(seed), valid=0.7)
-    assert bars.reliability == pytest.approx(LEVELS, abs=0.01)
+    assert bars.reliability == pytest.approx(SHARES, abs=0.01)
     assert bars.coverage == pytest.approx([0.9] * 6, abs=0.02)
     assert bars.needed == pytest.approx(bars.told, rel=0.12)
     assert len(bars.told) == CLASSES and list(bars.told) == sorted(bars.told)
@@ -37,7 +37,7 @@ def test_wrong_bars_are_seen(factor: float) -> None:
     """Those of half the width hold less of every share, those of twice more."""
     bars = bars_of(factor, np.random.default_rng(0))
     assert all(
-        (held < level) == (factor < 1) for held, level in zip(bars.reliability, LEVELS, strict=True)
+        (held < level) == (factor < 1) for held, level in zip(bars.reliability, SHARES, strict=True)
     )
     assert np.array(bars.needed) * factor == pytest.approx(np.array(bars.told), rel=0.12)
     # 1 - 0.1^factor of a Laplace density lies within.

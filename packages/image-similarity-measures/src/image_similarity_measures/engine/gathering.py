@@ -86,8 +86,9 @@ class Gathering:
         ranged = [n for n, m in request.metrics.items() if m.ranged(request.settings.get(n))]
         self.assumed = bool(ranged) and request.data_range is None
         self.plan = Plan(source.shape, self._data_range(source, ranged), sinks)
+        self.outside: RangeCheck | None = None
         if ranged and not self.plan.data_range.holds(source.dtype):
-            self.plan.watch_range()
+            self.outside = self.plan.pixels(RangeCheck, self.plan.data_range)
         self.fill = None if source.dtype.kind == "u" else self.plan.pixels(FillCheck)
         self.rounded: RangeCheck | None = None
         if source.dtype.kind == "f" and any(t.kind != "f" and t.itemsize == 8 for t in self.stored):
@@ -144,7 +145,7 @@ class Gathering:
 
     def finish(self) -> dict[str, Outcome]:
         """Compute the outcomes; notes say what is odd about them."""
-        self.notes += notes.on_values(self.plan.outside, self.fill, assumed=self.assumed)
+        self.notes += notes.on_values(self.outside, self.fill, assumed=self.assumed)
         if self.rounded is not None and self.rounded.outside():
             self.notes.append(
                 f"the images are {' and '.join(map(str, self.stored))} and compared as float64, "
@@ -154,6 +155,8 @@ class Gathering:
         results: dict[str, Outcome] = {}
         for name, finish in self.finishes.items():
             with self._optional(name):
+                if self.request.metrics[name].clips and self.outside is not None:
+                    notes.refuse_to_clip(name, self.outside)
                 results[name] = finish()
         self.notes += notes.on_outcomes(
             results, pixels=self.plan.area, nothing_valid=not self.valid

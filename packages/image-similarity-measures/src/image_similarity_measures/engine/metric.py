@@ -53,6 +53,8 @@ class Metric:
         Whether each band has a value of its own.
     needs_range : bool
         Whether the value depends on ``data_range``.
+    clips : bool
+        Whether values are clipped to ``data_range``; it is refused where that would leave little.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Metric:
     has_map: bool = False
     band_wise: bool = True
     needs_range: bool = False
+    clips: bool = False
 
     @property
     def higher_is_better(self) -> bool:

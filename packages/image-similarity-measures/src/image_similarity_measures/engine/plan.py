@@ -10,9 +10,8 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from image_similarity_measures.checks import Array, DataRange
 from image_similarity_measures.errors import InputError
 
-from . import notes, strips
+from . import strips
 from .tiles import Accumulator
-from .values import RangeCheck
 
 
 class BandSink(Protocol):
@@ -69,8 +68,6 @@ class Plan:
         Number of bands, and of pixels.
     entries : dict
         The accumulators, by what was asked for.
-    outside : RangeCheck or None
-        What lies outside of the data range, where that has to be looked for.
     pool : Executor or None
         Threads that a metric may use in the end.
     """
@@ -84,7 +81,6 @@ class Plan:
         self.data_range = data_range
         self.sinks = sinks
         self.entries: dict[tuple[Any, ...], Entry] = {}
-        self.outside: RangeCheck | None = None
         self.pool: Executor | None = None
 
     def pixels(self, kind: Callable[..., A], *arguments: Any) -> A:
@@ -119,20 +115,6 @@ class Plan:
                 f"{name.upper()} looks at {size} x {size} windows and the images are only "
                 f"{rows} x {cols}{kind}; give {cure}larger images"
             )
-
-    def mostly_inside(self, name: str) -> None:
-        """Refuse to clip so much to the data range that little of the images is left.
-
-        Raises
-        ------
-        InputError
-        """
-        if self.outside is not None:
-            notes.refuse_to_clip(name, self.outside)
-
-    def watch_range(self) -> None:
-        """Look for values outside of the data range."""
-        self.outside = self.pixels(RangeCheck, self.data_range)
 
     @property
     def halo(self) -> tuple[int, int]:

@@ -41,6 +41,8 @@ LOADERS = ("auto", "opencv", "rasterio")
 
 #: Metrics of 0.3 that take ``max_p``.
 RANGED = ("psnr", "rmse", "ssim")
+#: Those whose values are shares of that, without a unit.
+SHARES = ("rmse",)
 
 logger = logging.getLogger(__name__)
 

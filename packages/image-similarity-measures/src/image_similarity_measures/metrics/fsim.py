@@ -53,7 +53,6 @@ def begin(plan: Plan, settings: Settings) -> Finish:
     )
 
     def finish() -> Outcome:
-        plan.mostly_inside("fsim")
         sink = plan.sinks.get("fsim")
         per_band = fsim.finish(plan.pool, None if sink is None else sink.write)
         return Outcome.mean_of(fsim.used, fsim.count.size, per_band)
@@ -232,6 +231,7 @@ METRIC = Metric(
     settings=Settings,
     has_map=True,
     needs_range=True,
+    clips=True,
 )
 
 

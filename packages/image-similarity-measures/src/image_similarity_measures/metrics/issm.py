@@ -27,7 +27,6 @@ def begin(plan: Plan, settings: None) -> Finish:
     joint = plan.strips(JointStatistics, plan.bands, plan.data_range)
 
     def finish() -> Outcome:
-        plan.mostly_inside("issm")
         score = information_similarity(joint, ssim.mean())
         return Outcome.mean_of(ssim.count, ssim.possible(plan.shape), score)
 
@@ -140,6 +139,7 @@ METRIC = Metric(
     source="Aljanabi et al. 2019, doi 10.1080/22797254.2019.1628617",
     begin=begin,
     needs_range=True,
+    clips=True,
 )
 
 

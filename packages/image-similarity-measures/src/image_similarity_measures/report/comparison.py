@@ -171,7 +171,7 @@ def compare_as_0_3(
     UsageError
         A metric or loader does not exist.
     """
-    from image_similarity_measures.legacy.evaluate import RANGED, score_files
+    from image_similarity_measures.legacy.evaluate import RANGED, SHARES, score_files
     from image_similarity_measures.legacy.quality_metrics import metric_functions
 
     new = registry.any_of_all(metrics) - metric_functions.keys()
@@ -185,7 +185,7 @@ def compare_as_0_3(
         Result(
             name,
             value,
-            unit="" if name == "rmse" else registry.get(name).unit,
+            unit="" if name in SHARES else registry.get(name).unit,
             data_range=max_p if name in RANGED else None,
         )
         for name, value in values.items()

@@ -38,10 +38,10 @@ def choice(names: Sequence[str], *flags: str, **more: Any) -> Any:
 
 def network_names() -> tuple[str, ...]:
     """Return the networks that weights can ship for, and the two words beside them."""
-    from s2_superres.networks.choice import NONE
+    from s2_superres.choices import DEFAULT_NETWORK, NO_NETWORK
     from s2_superres.networks.family import family_names
 
-    return ("default", *family_names(), NONE)
+    return (DEFAULT_NETWORK, *family_names(), NO_NETWORK)
 
 
 def format_names() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from s2_superres.choices import PRECISIONS
+from s2_superres.choices import DEFAULT_NETWORK, NO_NETWORK, PRECISIONS
 from s2_superres.cli import batch, single
 from s2_superres.cli.batch import Many
 from s2_superres.cli.options import (
@@ -199,7 +199,7 @@ def predict(
     offset: OffsetOption = None,
     sign: SignOption = None,
     verify: VerifyOption = False,
-    network: NetworkOption = "default",
+    network: NetworkOption = DEFAULT_NETWORK,
     weights: WeightsOption = None,
     consistent: ConsistentOption = True,
     precision: PrecisionOption = "auto",
@@ -244,7 +244,7 @@ def _weights(files: list[Path] | None, network: str) -> list[Path] | str | None:
     """Return the weights asked for, or the word for none."""
     if files != [Path("none")]:
         return files or None
-    if network not in ("default", "none"):
+    if network not in (DEFAULT_NETWORK, NO_NETWORK):
         raise typer.BadParameter(f"--network {network} and --weights none: give one of them")
     return "none"
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from s2_superres.choices import Values
+from s2_superres.choices import NO_NETWORK, Values
 from s2_superres.cli.progress import duration
 from s2_superres.inference.cost import Estimate, memory_limit
 from s2_superres.inference.outputs import uncompressed_bytes
 from s2_superres.inference.plan import Prepared
 from s2_superres.inference.results import Summary
-from s2_superres.networks.choice import NONE
 
 _NUMBERS = {
     Values.DN: "",
@@ -93,6 +92,6 @@ def _what(plan: dict[str, Any]) -> list[str]:
 
 
 def _name(network: dict[str, Any]) -> str:
-    if network["weights"] == NONE:
+    if network["weights"] == NO_NETWORK:
         return "none, local regression"
     return f"{network['family']} ({network['weights']})"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from s2_superres.errors import OutputError
 from s2_superres.files.kinds import Kind
+from s2_superres.product_folders import is_product_folder
 
 #: The uncompressed raster and the finished one beside it, both with overviews.
 _HEADROOM = 2 * 4 / 3
@@ -122,20 +123,6 @@ def keep_out_of_products(path: str | Path) -> None:
     for folder in _target(path).parents:
         if any((folder / name).is_file() for name in _ZARR):
             raise OutputError(f"{path}: lies in the Zarr store {folder}; write somewhere else")
-
-
-def is_product_folder(folder: Path) -> bool:
-    """Whether a folder is a product by its name, or by the metadata or granules in it."""
-    if folder.suffix.upper() == ".SAFE":
-        return True
-    try:
-        return folder.is_dir() and (
-            (folder / "manifest.safe").exists()
-            or (folder / "measurements" / "reflectance").is_dir()  # a store of EOPF
-            or any((folder / f"MTD_{name}.xml").exists() for name in ("MSIL1C", "MSIL2A", "TL"))
-        )
-    except OSError:
-        return False
 
 
 def protect_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:

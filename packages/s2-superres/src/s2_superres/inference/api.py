@@ -9,6 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from s2_superres.choices import DEFAULT_NETWORK
 from s2_superres.errors import InputError
 from s2_superres.inference.arrays import SuperResolved, superresolve_arrays
 from s2_superres.products.product import Product
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from s2_superres.inference.results import Summary
-    from s2_superres.networks.choice import WeightsFiles
+    from s2_superres.networks.selection import WeightsFiles
 
 
 @overload
@@ -30,7 +31,7 @@ def superresolve(
     level: str,
     offset: float = 0.0,
     nodata: float | None = 0.0,
-    network: str = "default",
+    network: str = DEFAULT_NETWORK,
     weights: WeightsFiles | None = None,
     consistent: bool = True,
     precision: str = "auto",

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from s2_superres.bands import BY_RESOLUTION, OFFSETS, SATURATED, Band
-from s2_superres.choices import LEVELS
+from s2_superres.choices import DEFAULT_NETWORK, LEVELS
 from s2_superres.errors import InputError
 from s2_superres.inference.plausible import check_numbers, check_percent
-from s2_superres.networks.choice import WeightsFiles
 from s2_superres.networks.compute import Compute
+from s2_superres.networks.selection import WeightsFiles
 from s2_superres.raster import mosaic
 from s2_superres.raster.grid import Area
 from s2_superres.raster.radiometry import Radiometry
@@ -76,7 +76,7 @@ def superresolve_arrays(
     level: str,
     offset: float = 0.0,
     nodata: float | None = 0.0,
-    network: str = "default",
+    network: str = DEFAULT_NETWORK,
     weights: WeightsFiles | None = None,
     consistent: bool = True,
     precision: str = "auto",
@@ -94,7 +94,7 @@ def superresolve_arrays(
              for r, bands in zip((10, 20, 60), (b10, b20, b60), strict=True)]  # fmt: skip
     source = check_arrays(*(_unmasked(bands, nodata) for bands in given), nodata=nodata)
 
-    from s2_superres.networks.choice import choose_networks
+    from s2_superres.networks.selection import choose_networks
     from s2_superres.networks.sharpener import sharpener
 
     networks = choose_networks(

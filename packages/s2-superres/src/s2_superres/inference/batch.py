@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2_superres.choices import LEVELS
 from s2_superres.errors import BusyError, InputError, OutputError, in_one_line
 from s2_superres.files.paths import keep_out_of_products
 from s2_superres.inference.finished import difference
@@ -19,7 +20,7 @@ from s2_superres.inference.ledger import Ledger, Outcome
 from s2_superres.inference.plan import Options, Prepared, choose_bands, prepare
 from s2_superres.inference.pool import Died, Event, Share, run_in_processes
 from s2_superres.interrupts import stop_behind
-from s2_superres.networks.choice import choose_networks
+from s2_superres.networks.selection import choose_networks
 from s2_superres.products.openers import Source, open_granules
 from s2_superres.products.product import Product
 from s2_superres.products.sources import OUTPUT, Listed, expand
@@ -107,7 +108,8 @@ class Batch:
         """
         options = self.options
         choose_bands(options.bands, options.include_10m)
-        choose_networks((20, 60), "L2A", network=options.network, weights=options.weights)
+        # Of either level: which weights a product takes is seen when it is opened.
+        choose_networks((20, 60), LEVELS[0], network=options.network, weights=options.weights)
         keep_out_of_products(self.folder / "x")
         if not make:
             return

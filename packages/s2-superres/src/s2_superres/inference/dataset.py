@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.bands import BY_RESOLUTION, INPUTS, SATURATED, Band
-from s2_superres.choices import Values
+from s2_superres.choices import DEFAULT_NETWORK, Values
 from s2_superres.errors import InputError
 from s2_superres.inference import blocks
 from s2_superres.inference.convention import Convention
@@ -267,7 +267,7 @@ def superresolve_dataset(
     level: str,
     offset: float = 0.0,
     nodata: float | None = 0.0,
-    network: str = "default",
+    network: str = DEFAULT_NETWORK,
     weights: Any = None,
     consistent: bool = True,
     precision: str = "auto",
@@ -304,7 +304,7 @@ def superresolve_dataset(
         Naming the band, or the argument, and the cure.
     """
     from s2_superres.inference.arrays import check_conventions
-    from s2_superres.networks.choice import choose_networks
+    from s2_superres.networks.selection import choose_networks
     from s2_superres.networks.sharpener import sharpener
 
     _require()

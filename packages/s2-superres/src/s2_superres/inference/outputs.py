@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres import __version__
+from s2_superres.choices import NO_NETWORK
 from s2_superres.errors import OutputError
 from s2_superres.files.kinds import ITEM, PNG
-from s2_superres.files.paths import check_output, is_product_folder, protect_inputs
+from s2_superres.files.paths import check_output, protect_inputs
 from s2_superres.inference import blocks
 from s2_superres.inference.convention import Convention
 from s2_superres.inference.plan import Prepared
 from s2_superres.inference.planes import Planes
-from s2_superres.networks.choice import NONE
+from s2_superres.product_folders import is_product_folder
 from s2_superres.raster.grid import PIXEL, Area
 from s2_superres.writers.formats import choose_format
 from s2_superres.writers.spec import Format, RasterSpec, Writer
@@ -145,7 +146,7 @@ def _tags(run: Prepared) -> dict[str, str]:
         or "none",
     }
     for resolution, weights in run.job.sharpener.weights.items():
-        family = "" if weights.name == NONE else f"{weights.spec.family} "
+        family = "" if weights.name == NO_NETWORK else f"{weights.spec.family} "
         tags[f"NETWORK_{resolution}M"] = f"{family}{weights.name}"
         tags[f"WEIGHTS_SHA256_{resolution}M"] = weights.sha256
     return tags

@@ -21,13 +21,13 @@ from s2_superres.bands import (
     Band,
     find_band,
 )
-from s2_superres.choices import Values
+from s2_superres.choices import DEFAULT_NETWORK, Values
 from s2_superres.errors import InputError
 from s2_superres.files.gdal import check_proj
 from s2_superres.inference import blocks
 from s2_superres.networks import support
-from s2_superres.networks.choice import WeightsFiles, choose_networks
 from s2_superres.networks.compute import Compute
+from s2_superres.networks.selection import WeightsFiles, choose_networks
 from s2_superres.networks.sharpener import sharpener
 from s2_superres.products.area import find_area, find_polygons
 from s2_superres.products.masks import choose_masks, require_masks
@@ -126,7 +126,7 @@ class Options:
     granule: str | None = None
     offset: float | None = None
     sign: Callable[[str], str] | None = None
-    network: str = "default"
+    network: str = DEFAULT_NETWORK
     weights: WeightsFiles | None = None
     consistent: bool = True
     precision: str = "auto"

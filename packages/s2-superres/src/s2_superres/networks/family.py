@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
     from s2_superres.networks.body import Body
 
-    #: ``(path) -> (spec, arrays)``, or None if the file is of another kind.
-    Foreign = Callable[[Path], tuple[NetworkSpec, dict[str, NDArray[np.float32]]] | None]
+    #: ``(path) -> (spec, arrays, metadata)``, or None if the file is of another kind.
+    Foreign = Callable[
+        [Path], tuple[NetworkSpec, dict[str, NDArray[np.float32]], dict[str, Any]] | None
+    ]
 
 #: Entry points of other packages, each a `Family`.
 GROUP = "s2_superres.networks"

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from s2_superres.bands import INPUTS
 from s2_superres.errors import WeightsError
 from s2_superres.networks import support
-from s2_superres.networks.choice import Network
 from s2_superres.networks.compute import Compute
 from s2_superres.networks.engine import Prediction, Predictor
 from s2_superres.networks.family import family_of
+from s2_superres.networks.selection import Network
 from s2_superres.networks.weights import Weights
 
 

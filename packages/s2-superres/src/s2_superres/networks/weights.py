@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from s2_superres.choices import DEFAULT_NETWORK, NO_NETWORK
 from s2_superres.errors import WeightsError
 from s2_superres.files.atomic import whole_file
 from s2_superres.files.npz import read_npz
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
 _FORMAT = 1
 #: How ``.npz`` files begin.
 _ZIP = b"PK\x03\x04"
-_CIRCULATING = "Keras 2 weights in circulation"
 #: How the arrays of an error head begin, and the one that is not learnt but measured.
 _ERROR = "error_"
 ERROR_FACTOR = "error_factor"
+#: Share of pixels whose truth error bars hold.
+ERROR_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ def untrained(resolution: int, *, consistent: bool = True) -> Weights:
     """Return the local regression that needs no weights (``--weights none``)."""
     family = untrained_family().name
     spec = NetworkSpec(family, resolution, consistent=consistent, trained=False)
-    return Weights(spec, {}, {"recipe": "local regression, nothing trained"}, name="none")
+    return Weights(spec, {}, {"recipe": "local regression, nothing trained"}, name=NO_NETWORK)
 
 
 def save_weights(
@@ -239,7 +241,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         foreign = family.foreign(path) if family.foreign else None
         if foreign is not None:
             _check_finite(path, foreign[1])
-            return Weights(*foreign, {"recipe": _CIRCULATING}, file_hash(path), path.stem)
+            return Weights(*foreign, file_hash(path), path.stem)
     try:
         arrays = read_npz(path)
         metadata = json.loads(str(arrays.pop("metadata")))
@@ -276,7 +278,7 @@ def file_hash(path: Path) -> str:
 
 
 @cache
-def find_weights(resolution: int, level: str, network: str = "default") -> Weights:
+def find_weights(resolution: int, level: str, network: str = DEFAULT_NETWORK) -> Weights:
     """Load the shipped weights for a resolution, level and family.
 
     Parameters
@@ -296,7 +298,7 @@ def find_weights(resolution: int, level: str, network: str = "default") -> Weigh
         if (
             entry["resolution"] == resolution
             and level in entry["levels"]
-            and (entry["default"] if network == "default" else entry["family"] == network)
+            and (entry["default"] if network == DEFAULT_NETWORK else entry["family"] == network)
         ):
             path = SHIPPED / name
             if not path.is_file() or file_hash(path) != entry["sha256"]:

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.bands import BY_RESOLUTION, INPUTS
-from s2_superres.choices import LEVELS
+from s2_superres.choices import DEFAULT_NETWORK, LEVELS
 from s2_superres.errors import InputError
 from s2_superres.inference.arrays import ArraySource, sharpen
 from s2_superres.networks import support
-from s2_superres.networks.choice import Network, choose_networks
 from s2_superres.networks.family import family_names
+from s2_superres.networks.selection import Network, choose_networks
 from s2_superres.patches.degraded import Rows
 from s2_superres.patches.scene import SceneReader
 from s2_superres.raster.radiometry import Radiometry
@@ -159,7 +159,7 @@ class TaughtScene:
 
 
 def _network(name: str, resolution: int) -> Network:
-    family, file = (name, None) if name in family_names() else ("default", name)
+    family, file = (name, None) if name in family_names() else (DEFAULT_NETWORK, name)
     [network] = choose_networks((resolution,), LEVELS[0], network=family, weights=file)
     return network
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2_superres.bands import INPUTS
+from s2_superres.choices import LEVELS
 from s2_superres.errors import InputError
 from s2_superres.patches.scene import BRIGHTEST, Pixels, SceneFacts, split_of
 from s2_superres.products.clouds import SCL_CLOUDS
@@ -47,7 +48,7 @@ class StandInScene:
         # The finer bands are already where degrading would bring them.
         self.factors = {r: r // 10 for r in INPUTS[resolution]}
         index = read_index(path.parent).get(path.name, {})
-        prefix = path.stem[:3] if path.stem[:3] in ("L1C", "L2A") else "unknown"
+        prefix = path.stem[:3] if path.stem[:3] in LEVELS else "unknown"
         rows, cols = self._load()[resolution].shape[1:]
         self.facts = SceneFacts(
             name=path.stem,

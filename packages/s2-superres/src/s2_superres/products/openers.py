@@ -70,6 +70,8 @@ class Opener:
         ``(product, bands) -> Reader`` of a product that it opened, in any process.
     open_all : callable, optional
         ``(source, request) -> list of Product``, of sources that hold several.
+    checksums : bool
+        Whether what it opens comes with checksums, see `s2_superres.products.verify`.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Opener:
     open: Callable[[Source, Request], Product]
     read: Callable[[Product, Iterable[Band]], Reader]
     open_all: Callable[[Source, Request], list[Product]] | None = None
+    checksums: bool = False
 
 
 _registered: dict[str, Opener] = {}
@@ -247,9 +250,20 @@ def open_reader(product: Product, bands: Iterable[Band] = BANDS) -> Reader:
     ProductError
         If a band is missing, unreadable, or not of the size that the metadata tell.
     """
+    return opener_of(product).read(product, bands)
+
+
+def opener_of(product: Product) -> Opener:
+    """Return the opener that a product came by.
+
+    Raises
+    ------
+    ProductError
+        If it belongs to a package that is not here.
+    """
     for room in _rooms():
         if product.format in room:
-            return room[product.format].read(product, bands)
+            return room[product.format]
     raise ProductError(
         f"{product.path}: nothing reads {product.format}; install the package that opened it"
     )

@@ -52,14 +52,14 @@ class Product:
     files : dict
         Per band name, where its pixels lie, in the reader's terms; bands that the product lacks
         are absent.
+    format : str
+        Name of the opener that it is read by.
     missing : dict
         Per absent band, what is wrong with it.
     wavelengths : dict
         Central wavelength per band name in nanometres, of this satellite.
     granule : str
         The granule's folder within what was opened.
-    format : str
-        Name of the opener that it is read by.
     clouds : str
         What tells where clouds are, in the reader's terms; empty if nothing does.
     decided : dict
@@ -82,10 +82,10 @@ class Product:
     nodata: int
     saturated: int
     files: dict[str, str]
+    format: str
     missing: dict[str, str] = field(default_factory=dict)
     wavelengths: dict[str, float] = field(default_factory=dict)
     granule: str = ""
-    format: str = "safe"
     clouds: str = ""
     decided: dict[str, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from s2_superres.errors import ProductError
 from s2_superres.products.containers import Container, Zip
 from s2_superres.products.layout import locate
 from s2_superres.products.metadata import Document
+from s2_superres.products.openers import opener_of
 
 if TYPE_CHECKING:
     from s2_superres.products.product import Product
@@ -75,7 +76,7 @@ def verify(product: Product, progress: Progress | None = None) -> Verified:
         Naming the first file that differs, or that the manifest lists and is not there; or if
         there is nothing to compare with.
     """
-    if product.format != "safe":
+    if not opener_of(product).checksums:
         raise ProductError(
             f"{product.path}: cannot be verified, only products as .SAFE or .zip come with "
             "checksums; leave --verify out"

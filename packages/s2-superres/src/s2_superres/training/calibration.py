@@ -21,13 +21,11 @@ from numpy.typing import NDArray
 from s2_superres.errors import InputError, TrainingError
 from s2_superres.networks import support
 from s2_superres.networks.compute import quiet_keras
-from s2_superres.networks.weights import ERROR_FACTOR, Weights, variables_of
+from s2_superres.networks.weights import ERROR_FACTOR, ERROR_SHARE, Weights, variables_of
 from s2_superres.patches.patchset import PatchSet
 from s2_superres.training.batches import Batch, Prefetch, Sampler, Sampling, validation_batches
 
 Array = NDArray[np.float32]
-#: Share of pixels whose truth lies within the error bar.
-LEVEL = 0.9
 #: With fewer places than this, what holds on them may not hold on others.
 ENOUGH_PLACES = 10
 #: Places that are too few even for a warning: each is to be told of by others.
@@ -83,7 +81,7 @@ class Calibration:
     Attributes
     ----------
     factors : tuple of float
-        Per band, what the scale is multiplied by to hold `LEVEL` of the pixels.
+        Per band, what the scale is multiplied by to hold `ERROR_SHARE` of the pixels.
     coverage : mapping of str to tuple of float
         Per place and band, the share that it holds with factors from all other places.
     width_by_rmse : tuple of float
@@ -104,7 +102,7 @@ class Calibration:
         by_place = self.by_place
         worst = min(by_place, key=lambda place: by_place[place])
         return {
-            "level": LEVEL,
+            "level": ERROR_SHARE,
             "places": len(by_place),
             "coverage": float(np.mean(list(by_place.values()))),
             "coverage_by_place": by_place,
@@ -164,10 +162,10 @@ def calibrate(
     if len(places) < ENOUGH_PLACES:
         warn(
             f"calibrated by {len(places)} places: on others, error bars may hold much less or more "
-            f"than {LEVEL:.0%} of the pixels; take {ENOUGH_PLACES} or more"
+            f"than {ERROR_SHARE:.0%} of the pixels; take {ENOUGH_PLACES} or more"
         )
     model = _train_head(weights, sets, settings, report)
-    found = measure(place_errors(model, sets, settings), LEVEL)
+    found = measure(place_errors(model, sets, settings), ERROR_SHARE)
     arrays = {**weights.body, **{n: np.asarray(v) for n, v in variables_of(model).items()}}
     arrays[ERROR_FACTOR] = np.array(found.factors, np.float32)
     metadata = {**weights.metadata, "error": found.to_dict()}
@@ -245,7 +243,7 @@ def place_errors(
     }
 
 
-def measure(places: Mapping[str, PlaceErrors], level: float = LEVEL) -> Calibration:
+def measure(places: Mapping[str, PlaceErrors], level: float = ERROR_SHARE) -> Calibration:
     """Find the factors that hold a share of the pixels, and how they do on places left out.
 
     Parameters

@@ -15,13 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from s2_superres.validation.pictures import Pictures, figure
 from s2_superres.validation.plots import curves, plots
-from s2_superres.validation.table import coverage, digits_of, number
+from s2_superres.validation.table import DIGITS, coverage, digits_of, number
 
 Document = Mapping[str, Any]
 
 _COLOURS = ("#8a94a3", "#0b6fa4", "#d1642a", "#2f8f5b", "#8f5bb5", "#b58a00", "#c2406e", "#4d5a6a")
-#: Metrics in the order of the tables; others come after them.
-_ORDER = ("rmse", "sre", "sam", "uiq", "psnr", "ssim", "fsim", "issm")
 
 
 def html_report(document: Document, pictures: Sequence[Pictures | None]) -> str:
@@ -190,7 +188,8 @@ def _row(
 
 
 def _rank(name: str) -> int:
-    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+    order = list(DIGITS)
+    return order.index(name) if name in order else len(order)
 
 
 def _anchor(comparison: Mapping[str, Any]) -> str:

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from s2_superres.choices import LEVELS, RIVALS
+from s2_superres.choices import DEFAULT_NETWORK, LEVELS, NO_NETWORK, RIVALS
 from s2_superres.errors import InputError, WeightsError
-from s2_superres.networks.choice import NONE, Network
+from s2_superres.networks.selection import Network
 from s2_superres.networks.weights import load_weights
 
 RESOLUTIONS = (20, 60)
 _UNPROJECTED = " unprojected"
-_WEIGHTS = re.compile(r"(?:(?P<name>[^=/\\]+)=)?(?:(?P<level>L1C|L2A):)?(?P<path>.+)", re.DOTALL)
+_WEIGHTS = re.compile(
+    rf"(?:(?P<name>[^=/\\]+)=)?(?:(?P<level>{'|'.join(LEVELS)}):)?(?P<path>.+)", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,11 @@ def choose_methods(
     for name in against:
         if name not in RIVALS:
             raise InputError(f"{name!r} to compare against: choose from {', '.join(RIVALS)}")
-    families = list(networks) or ([] if weights else ["default"])
-    families += [NONE] * (NONE in weights)
+    families = list(networks) or ([] if weights else [DEFAULT_NETWORK])
+    families += [NO_NETWORK] * (NO_NETWORK in weights)
     methods = {family: _family(family, family, resolutions, consistent) for family in families}
     for text in weights:
-        if text != NONE:
+        if text != NO_NETWORK:
             _add_file(methods, text, consistent)
     for method in methods.values():
         if not any(resolution in resolutions for resolution, _ in method.networks):

@@ -13,7 +13,7 @@ from s2_superres import __version__
 from s2_superres.bands import BY_RESOLUTION
 from s2_superres.validation.methods import Method
 from s2_superres.validation.pictures import Pictures
-from s2_superres.validation.scoring import DATA_RANGE, LEVELS, SCORED, ErrorBars
+from s2_superres.validation.scoring import DATA_RANGE, SCORED, SHARES, ErrorBars
 from s2_superres.validation.settings import Settings
 
 SCHEMA = "s2-superres-validation/1"
@@ -206,7 +206,7 @@ def _bars(bars: ErrorBars | None) -> dict[str, Any]:
         "coverage": float(np.mean(bars.coverage)),
         "coverage_per_band": list(bars.coverage),
         "half_width_per_band": list(bars.half_width),
-        "reliability": [list(pair) for pair in zip(LEVELS, bars.reliability, strict=True)],
+        "reliability": [list(pair) for pair in zip(SHARES, bars.reliability, strict=True)],
         "half_width_told_needed": [list(p) for p in zip(bars.told, bars.needed, strict=True)],
     }
 

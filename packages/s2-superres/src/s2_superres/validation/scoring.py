@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from s2_superres.networks.weights import ERROR_SHARE
+
 #: Digital numbers of reflectance 1: the data range of the metrics that need one.
 DATA_RANGE = 10000.0
 #: The metrics of a report.
 SCORED = ("fsim", "issm", "psnr", "rmse", "sam", "sre", "ssim", "uiq")
-_CLIPPING = ("fsim", "issm")
-#: Shares that error bars are scaled to hold, and the one that they are told for.
-LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
-_LEVEL = 0.9
+#: Shares that error bars are scaled to hold; they are told for `ERROR_SHARE`.
+SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 #: Classes of pixels by the width of their bars.
 CLASSES = 10
 
@@ -24,7 +24,7 @@ CLASSES = 10
 def score(
     truth: NDArray[np.float32], predicted: NDArray[np.float32], valid: NDArray[np.bool_]
 ) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
-    """All metrics of image-similarity-measures, overall and per band.
+    """The metrics of a report, overall and per band.
 
     Parameters
     ----------
@@ -39,7 +39,9 @@ def score(
     # Those that clip to the data range refuse where much of an image lies outside, as dark water
     # does at 60 m, in the least below 0.
     inside = [np.clip(image, 0, DATA_RANGE) for image in images]
-    for names, pair in (([n for n in SCORED if n not in _CLIPPING], images), (_CLIPPING, inside)):
+    clipping = [name for name in SCORED if ism.METRICS[name].clips]
+    others = [name for name in SCORED if name not in clipping]
+    for names, pair in ((others, images), (clipping, inside)):
         with warnings.catch_warnings():
             # What it warns of, such as values beyond the data range, is expected here.
             warnings.simplefilter("ignore", ism.SimilarityWarning)
@@ -59,7 +61,7 @@ class ErrorBars:
         Per band, the share of pixels whose truth lies within the bars, and half of their width
         in DN, in the mean.
     reliability : tuple of float
-        Per share of `LEVELS`, which of all bands' pixels bars scaled to hold that share hold.
+        Per share of `SHARES`, which of all bands' pixels bars scaled to hold that share hold.
     told, needed : tuple of float
         Pixels of all bands in `CLASSES` classes of equally many by the width that they are told:
         half of it in DN, in the mean, and what would hold 90 % of the class.
@@ -91,12 +93,12 @@ def error_bars(
     errors = np.abs(predicted - truth)[:, valid]
     # A bar of another share is a multiple of this one by Laplace's density, which the bars were
     # learnt with.
-    multiples = [math.log1p(-level) / math.log1p(-_LEVEL) for level in LEVELS]
+    multiples = [math.log1p(-share) / math.log1p(-ERROR_SHARE) for share in SHARES]
     classes = [each for each in np.array_split(np.argsort(told, axis=None), CLASSES) if each.size]
     return ErrorBars(
         coverage=tuple(map(float, (errors <= told).mean(axis=1))),
         half_width=tuple(map(float, told.mean(axis=1, dtype=np.float64))),
         reliability=tuple(float((errors <= told * multiple).mean()) for multiple in multiples),
         told=tuple(float(told.flat[each].mean(dtype=np.float64)) for each in classes),
-        needed=tuple(float(np.quantile(errors.flat[each], _LEVEL)) for each in classes),
+        needed=tuple(float(np.quantile(errors.flat[each], ERROR_SHARE)) for each in classes),
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-#: The paper's metrics, which the table shows, and their digits.
-SHOWN = {"rmse": 1, "sre": 1, "sam": 2, "uiq": 3}
+#: Metrics in the order in which they are shown, with their decimals.
+DIGITS = {"rmse": 1, "sre": 1, "sam": 2, "uiq": 3, "psnr": 1, "ssim": 3, "fsim": 3, "issm": 3}
+#: The paper's, which the table shows.
+SHOWN = tuple(DIGITS)[:4]
 _AGREEMENT = "agreement"
 
 Document = Mapping[str, Any]
@@ -51,7 +53,7 @@ def number(value: float | None, digits: int) -> str:
 
 def digits_of(metric: str) -> int:
     """Decimals that a metric is shown with."""
-    return SHOWN.get(metric, 1 if metric == "psnr" else 3)
+    return DIGITS.get(metric, 3)
 
 
 def coverage(document: Document, resolution: int, method: str) -> int:
@@ -73,7 +75,7 @@ def _metrics(document: Document, title: str, results: Iterable[Mapping[str, Any]
     rows = [
         [
             result["method"] + _fewer(result.get("scenes", 1), most),
-            *(number(result["overall"].get(name), digits) for name, digits in SHOWN.items()),
+            *(number(result["overall"].get(name), digits_of(name)) for name in SHOWN),
             *([number(result[_AGREEMENT], 2)] if full_scale else []),
         ]
         for result in results

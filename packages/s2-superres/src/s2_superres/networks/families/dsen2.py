@@ -37,10 +37,13 @@ def _reach(spec: NetworkSpec) -> int:
     return 2 * spec.ratio
 
 
-def _circulating(path: Path) -> tuple[NetworkSpec, dict[str, NDArray[np.float32]]] | None:
+def _circulating(
+    path: Path,
+) -> tuple[NetworkSpec, dict[str, NDArray[np.float32]], dict[str, Any]] | None:
     from s2_superres.networks.keras2 import read_legacy
 
-    return read_legacy(path)
+    found = read_legacy(path)
+    return None if found is None else (*found, {"recipe": "Keras 2 weights in circulation"})
 
 
 _TAIL_RATE = 1 / 16

@@ -138,6 +138,7 @@ def _open(found: _Found, granule: Granule, offset: float | None) -> Product:
         nodata=metadata.special_value(root, "NODATA", 0),
         saturated=metadata.special_value(root, "SATURATED", SATURATED),
         files=files,
+        format="safe",
         missing=missing,
         wavelengths=metadata.wavelengths(root, spacecraft),
         granule=granule.folder,
@@ -164,4 +165,5 @@ OPENER = Opener(
     open=_open_one,
     read=_reader,
     open_all=_open_all,
+    checksums=True,
 )

@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from s2_superres.bands import INPUTS
+from s2_superres.choices import DEFAULT_NETWORK, NO_NETWORK
 from s2_superres.errors import InputError, WeightsError
 from s2_superres.networks.weights import Weights, find_weights, load_weights, untrained
-
-#: Means: no weights at all, the local regression alone.
-NONE = "none"
 
 PathLike = str | os.PathLike[str]
 #: A file, several, or one per resolution; each is recognised by what is in it.
@@ -39,7 +37,7 @@ class Network:
 
     resolution: int
     level: str
-    family: str = "default"
+    family: str = DEFAULT_NETWORK
     path: str | None = None
     consistent: bool = True
 
@@ -58,7 +56,7 @@ class Network:
         """
         if self.path is not None:
             weights = load_weights(self.path)
-        elif self.family == NONE:
+        elif self.family == NO_NETWORK:
             weights = untrained(self.resolution)
         else:
             weights = find_weights(self.resolution, self.level, self.family)
@@ -69,7 +67,7 @@ def choose_networks(
     resolutions: Sequence[int],
     level: str,
     *,
-    network: str = "default",
+    network: str = DEFAULT_NETWORK,
     weights: WeightsFiles | None = None,
     consistent: bool = True,
 ) -> tuple[Network, ...]:
@@ -93,8 +91,8 @@ def choose_networks(
         If a file is unusable, two are for the same resolution, or none is for a
         resolution that is asked for.
     """
-    if isinstance(weights, str | os.PathLike) and str(weights) == NONE:
-        network, weights = NONE, None
+    if isinstance(weights, str | os.PathLike) and str(weights) == NO_NETWORK:
+        network, weights = NO_NETWORK, None
     paths = _paths_by_resolution(weights)
     if paths and not set(paths) & set(resolutions):
         resolution, path = next(iter(paths.items()))

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
+    from s2_superres.products.remote import Sign
     from s2_superres.raster.grid import Bounds
 
 
@@ -95,7 +96,7 @@ def four_numbers(text: str) -> Bounds:
     return left, bottom, right, top
 
 
-def function_named(text: str) -> Callable[[str], str]:
+def function_named(text: str) -> Sign:
     """Return the function that ``module:function`` names."""
     try:
         found = resolve_name(text)
@@ -105,7 +106,7 @@ def function_named(text: str) -> Callable[[str], str]:
         ) from None
     if not callable(found):
         raise typer.BadParameter(f"{text!r}: is no function")
-    function: Callable[[str], str] = found
+    function: Sign = found
     return function
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from s2_superres.cli.options import SignOption
 from s2_superres.cli.progress import Display, RowProgress
 
 SourcesArgument = Annotated[
@@ -95,6 +96,7 @@ def patches(
     teacher: TeacherOption = None,
     validation: ValidationOption = None,
     validation_share: ShareOption = 0.25,
+    sign: SignOption = None,
     mixed_levels: MixedOption = False,
     skip_unusable: SkipUnusableOption = False,
     overwrite: OverwriteOption = False,
@@ -118,6 +120,7 @@ def patches(
         skip_unusable,
         overwrite,
         tuple(teacher or ()),
+        sign,
     )
     with Display(quiet=quiet) as display:
         progress = RowProgress(display)

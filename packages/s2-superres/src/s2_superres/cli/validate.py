@@ -17,6 +17,7 @@ from s2_superres.cli.options import (
     DeviceOption,
     GranuleOption,
     OverwriteOption,
+    SignOption,
     ThreadsOption,
     choice,
     network_names,
@@ -25,6 +26,7 @@ from s2_superres.cli.options import (
 from s2_superres.cli.progress import Display
 
 if TYPE_CHECKING:
+    from s2_superres.products.remote import Sign
     from s2_superres.products.sources import Listed
     from s2_superres.validation.methods import Method
     from s2_superres.validation.results import Validation
@@ -142,6 +144,7 @@ def validate(
     side: SideOption = 1080,
     granule: GranuleOption = None,
     level: LevelOption = None,
+    sign: SignOption = None,
     sigma: SigmaOption = None,
     json_file: JsonOption = None,
     report: ReportOption = None,
@@ -172,8 +175,8 @@ def validate(
         against=against or ["bicubic"],
         consistent=consistent,
     )
-    listed = expand(sources, recursive=recursive, also=(".npz",))
-    _check_outputs(as_json, report, listed, methods, overwrite=overwrite)
+    listed = expand(sources, recursive=recursive, also=(".npz",), sign=sign)
+    _check_outputs(as_json, report, listed, methods, sign, overwrite=overwrite)
     settings = rooms.Settings(
         resolutions=resolutions,
         required=resolution != "all",
@@ -182,7 +185,7 @@ def validate(
         pictures=report is not None,
         compute=Compute(precision, tile, threads, device),
     )
-    selection = rooms.Selection(bbox, bounds, granule, level, side)
+    selection = rooms.Selection(bbox, bounds, granule, level, side, sign)
     with Display(quiet=quiet, measured=False) as display:
         found = validate_sources(
             listed, methods, settings, selection, jobs=jobs, ledger=ledger, progress=display
@@ -195,6 +198,7 @@ def _check_outputs(
     report: Path | None,
     sources: Sequence[Listed],
     methods: Sequence[Method],
+    sign: Sign | None,
     *,
     overwrite: bool,
 ) -> None:
@@ -209,7 +213,7 @@ def _check_outputs(
     weights = {one.path for method in methods for one in method.networks.values()}
     outputs = [path for path in (as_json, report) if path is not None]
     if outputs:
-        protect_inputs(outputs, [*places(sources), *filter(None, weights)])
+        protect_inputs(outputs, [*places(sources, sign), *filter(None, weights)])
 
 
 def _tell(

@@ -33,6 +33,7 @@ from s2_superres.products.area import find_area, find_polygons
 from s2_superres.products.masks import choose_masks, require_masks
 from s2_superres.products.openers import Source, open_product
 from s2_superres.products.product import Product
+from s2_superres.products.remote import Sign
 from s2_superres.raster.grid import UNIT, Area, Bounds, Grid
 from s2_superres.raster.windows import Plan, plan
 from s2_superres.writers.formats import formats
@@ -125,7 +126,7 @@ class Options:
     mask_outside: bool = False
     granule: str | None = None
     offset: float | None = None
-    sign: Callable[[str], str] | None = None
+    sign: Sign | None = None
     network: str = DEFAULT_NETWORK
     weights: WeightsFiles | None = None
     consistent: bool = True

@@ -38,6 +38,7 @@ from s2_superres.patches.sampling import cut_scene
 from s2_superres.patches.scene import SceneFacts, SceneReader
 from s2_superres.patches.scenes import open_scenes
 from s2_superres.patches.split import Split
+from s2_superres.products.remote import Sign
 
 #: ``(rows done, rows in all)``, in target pixels.
 Progress = Callable[[int, int], None]
@@ -59,6 +60,8 @@ class CutOptions:
     teachers : tuple of str
         Networks whose output is taken as truth, see `patches.distillation.Teachers`. Nothing is
         degraded, and nothing is cut of places for validation.
+    sign : callable, optional
+        Makes the link to read of one in a catalogue.
     """
 
     split: Split = field(default_factory=Split)
@@ -66,6 +69,7 @@ class CutOptions:
     skip_unusable: bool = False
     overwrite: bool = False
     teachers: tuple[str, ...] = ()
+    sign: Sign | None = None
 
 
 def cut_patches(
@@ -246,7 +250,7 @@ def _usable(
     teachers: Teachers | None,
     warn: Callable[[str], None],
 ) -> list[SceneReader | TaughtScene]:
-    found, unusable = open_scenes(sources, settings.resolution)
+    found, unusable = open_scenes(sources, settings.resolution, options.sign)
     reasons = list(unusable)
     kept: list[SceneReader | TaughtScene] = []
     metres = 10 if teachers else settings.resolution

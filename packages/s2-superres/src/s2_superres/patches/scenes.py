@@ -19,6 +19,7 @@ from s2_superres.products.crops import as_source, check_source
 from s2_superres.products.openers import open_granules, open_reader
 from s2_superres.products.product import Product
 from s2_superres.products.reading import Reader
+from s2_superres.products.remote import Sign
 from s2_superres.raster.grid import Area
 
 
@@ -82,7 +83,7 @@ class ProductScene:
 
 
 def open_scenes(
-    sources: Iterable[str | Path], resolution: int
+    sources: Iterable[str | Path], resolution: int, sign: Sign | None = None
 ) -> tuple[list[SceneReader], list[str]]:
     """Open sources for cutting; pixels of products are not read yet.
 
@@ -92,6 +93,8 @@ def open_scenes(
         Products with all their granules, ``.npz`` crops, or folders of such crops. An
         ``index.csv`` beside crops with the columns file, level, split and place describes them.
     resolution : {20, 60}
+    sign : callable, optional
+        Makes the link to read of one in a catalogue.
 
     Returns
     -------
@@ -111,7 +114,7 @@ def open_scenes(
             if is_stand_in(path):
                 scenes.append(StandInScene(Path(path), resolution))
                 continue
-            for product in open_granules(path):
+            for product in open_granules(path, sign=sign):
                 with _noted(unusable):
                     scenes.append(ProductScene(product, resolution))
     return scenes, unusable

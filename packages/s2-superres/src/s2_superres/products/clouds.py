@@ -17,6 +17,7 @@ from s2_superres.products.containers import Container
 from s2_superres.products.decoding import BlockSource
 from s2_superres.products.layout import locate
 from s2_superres.products.product import Product
+from s2_superres.products.signing import UNSIGNED, Signer
 from s2_superres.raster.grid import Area
 
 #: Classes of the scene classification: shadow, cloud of medium and high probability, cirrus.
@@ -49,7 +50,7 @@ def cloud_mask(product: Product, resolution: int) -> NDArray[np.bool_]:
     where = container.where(name)
     if _POLYGONS.search(name):
         return _rasterize(container.read(name), product, resolution, shape, where)
-    classes = _read(container.gdal_path(name))
+    classes = _read(container.gdal_path(name), product.signer)
     # Of the raster of classes, opaque clouds and cirrus are the first two bands, snow the third.
     clouds = np.isin(classes[:1], SCL_CLOUDS) if _SCL.search(name) else classes[:2] > 0
     return resample(np.asarray(clouds.any(axis=0)), shape, where)
@@ -58,7 +59,9 @@ def cloud_mask(product: Product, resolution: int) -> NDArray[np.bool_]:
 def classified_clouds(product: Product, resolution: int) -> NDArray[np.bool_]:
     """Return where the scene classification that a product names says cloud, as `cloud_mask`."""
     shape = (product.grid.rows * 10 // resolution, product.grid.cols * 10 // resolution)
-    return resample(np.isin(_read(product.clouds)[0], SCL_CLOUDS), shape, product.clouds)
+    return resample(
+        np.isin(_read(product.clouds, product.signer)[0], SCL_CLOUDS), shape, product.clouds
+    )
 
 
 def find_mask(product: Product) -> tuple[Container, str]:
@@ -69,7 +72,7 @@ def find_mask(product: Product) -> tuple[Container, str]:
     ProductError
         If the product has none.
     """
-    container, _ = locate(product.path)
+    container, _ = locate(product.path, product.signer)
     names = sorted(name for name in container.names if name.startswith(f"{product.granule}/"))
     kinds = (_CLASSES, _POLYGONS) if product.level == "L1C" else (_SCL, _CLASSES, _POLYGONS)
     for kind in kinds:
@@ -84,14 +87,16 @@ def find_mask(product: Product) -> tuple[Container, str]:
 
 def find_classification(product: Product) -> str:
     """Return the path of a ``.SAFE`` product's scene classification, empty if there is none."""
-    container, _ = locate(product.path)
+    container, _ = locate(product.path, product.signer)
     for name in sorted(container.names):
         if name.startswith(f"{product.granule}/") and _SCL.search(name):
             return container.gdal_path(name)
     return ""
 
 
-def read_classes(path: str, size: tuple[int, int], area: Area) -> NDArray[Any]:
+def read_classes(
+    path: str, size: tuple[int, int], area: Area, signer: Signer = UNSIGNED
+) -> NDArray[Any]:
     """Return the classes of an area in 10 m pixels, each 10 m pixel with that of its own.
 
     Parameters
@@ -101,13 +106,15 @@ def read_classes(path: str, size: tuple[int, int], area: Area) -> NDArray[Any]:
     size : tuple of int
         The product's rows and columns of 10 m.
     area : Area
+    signer : Signer, optional
+        Signs the path where it is a link.
 
     Raises
     ------
     ProductError
         If it cannot be read, or does not fit the product.
     """
-    with BlockSource(path) as source:
+    with BlockSource(path, signer=signer) as source:
         ratio = whole_ratio(source.dataset.shape, size, path)
         around = area.outward(ratio)
         values = np.empty(around.shape, source.dataset.dtypes[0])
@@ -133,9 +140,9 @@ def nearest(values: NDArray[Any], around: Area, ratio: int, area: Area) -> NDArr
     return fine[row : row + area.rows, col : col + area.cols]
 
 
-def _read(path: str) -> NDArray[Any]:
+def _read(path: str, signer: Signer) -> NDArray[Any]:
     """Return all bands of a raster, whole."""
-    with BlockSource(path) as source:
+    with BlockSource(path, signer=signer) as source:
         source.bands = list(source.dataset.indexes)
         values = np.empty((len(source.bands), *source.dataset.shape), source.dataset.dtypes[0])
         source.read(Area(0, 0, *source.dataset.shape), values)

@@ -11,7 +11,7 @@ import posixpath
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Protocol
@@ -19,6 +19,7 @@ from typing import IO, Protocol
 from s2_superres.errors import ProductError
 from s2_superres.products.ranges import open_ranges
 from s2_superres.products.remote import gdal_path
+from s2_superres.products.signing import UNSIGNED, Signer
 
 #: No metadata file of a product comes near; a zip can make a gigabyte of a kilobyte.
 MAX_TEXT = 64 * 2**20
@@ -219,9 +220,11 @@ class Zip:
 class RemoteZip(Zip):
     """A zip file behind HTTP: of it only what is asked for is fetched."""
 
+    signer: Signer = field(default=UNSIGNED, compare=False)
+
     @cached_property
     def _shared(self) -> zipfile.ZipFile:
-        return zipfile.ZipFile(open_ranges(str(self.path)))
+        return zipfile.ZipFile(open_ranges(str(self.path), self.signer))
 
     @contextmanager
     def _archive(self) -> Iterator[zipfile.ZipFile]:  # type: ignore[override]

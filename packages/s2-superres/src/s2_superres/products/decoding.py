@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from s2_superres.errors import ProductError
 from s2_superres.files.gdal import check_jpeg2000, complaints
 from s2_superres.products.remote import network_options
+from s2_superres.products.signing import UNSIGNED, Signer
 from s2_superres.raster.grid import Area
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class BlockSource:
     bands : int or list of int
         Counted from 1. Blocks and windows are ``(rows, cols)`` of one, ``(bands, rows, cols)`` of
         several.
+    signer : Signer, optional
+        Signs the path where it is a link, and again where that is refused.
 
     Raises
     ------
@@ -59,19 +62,11 @@ class BlockSource:
         If it cannot be opened or decoded.
     """
 
-    def __init__(self, path: str, bands: int | list[int] = 1) -> None:
-        import rasterio
-        from rasterio.errors import RasterioError
-
+    def __init__(self, path: str, bands: int | list[int] = 1, signer: Signer = UNSIGNED) -> None:
         self.path, self.bands = path, bands
         self.blocks: dict[tuple[int, int], NDArray[Any]] = {}
-        try:
-            with self._environment():
-                self.dataset: Any = rasterio.open(self.path)
-        except RasterioError as error:
-            if self.path.endswith(".jp2"):
-                check_jpeg2000()
-            raise unreadable(self.path, str(error.__cause__ or error)) from None
+        self._signer = signer
+        self.dataset: Any = self._open_signed()
         self.block_rows, self.block_cols = self.dataset.block_shapes[0]
 
     def __enter__(self) -> Self:
@@ -79,6 +74,27 @@ class BlockSource:
 
     def __exit__(self, *details: object) -> None:
         self.close()
+
+    def _open_signed(self) -> Any:
+        try:
+            return self._open()
+        except ProductError:
+            # Maybe what was signed before has expired.
+            if not self._signer.renew(self.path):
+                raise
+            return self._open()
+
+    def _open(self) -> Any:
+        import rasterio
+        from rasterio.errors import RasterioError
+
+        try:
+            with self._environment():
+                return rasterio.open(self._signer(self.path))
+        except RasterioError as error:
+            if self.path.endswith(".jp2"):
+                check_jpeg2000()
+            raise self._unreadable(error) from None
 
     def _environment(self) -> Any:
         import rasterio
@@ -117,6 +133,17 @@ class BlockSource:
         return place, self.blocks[down, across]
 
     def _decode(self, place: Area) -> NDArray[Any]:
+        try:
+            return self._decode_once(place)
+        except ProductError:
+            # Maybe the signature has expired.
+            if not self._signer.renew(self.path):
+                raise
+        self.dataset.close()
+        self.dataset = self._open()
+        return self._decode_once(place)
+
+    def _decode_once(self, place: Area) -> NDArray[Any]:
         from rasterio.errors import RasterioError
         from rasterio.windows import Window
 
@@ -126,12 +153,15 @@ class BlockSource:
                     self.bands, window=Window(place.col, place.row, place.cols, place.rows)
                 )
         except RasterioError as error:
-            raise unreadable(self.path, str(error.__cause__ or error)) from None
+            raise self._unreadable(error) from None
         # A damaged code stream may decode to something, with no more than a remark.
         for text in said:
             if _DAMAGE.search(text) and not _AGAIN.search(text):
-                raise unreadable(self.path, text)
+                raise unreadable(self.path, self._signer.hide(text))
         return values
+
+    def _unreadable(self, error: Exception) -> ProductError:
+        return unreadable(self.path, self._signer.hide(str(error.__cause__ or error)))
 
 
 def _slices(part: Area, whole: Area) -> tuple[slice, slice]:

@@ -10,6 +10,7 @@ from s2_superres.errors import ProductError
 from s2_superres.products.containers import Container, Folder, RemoteZip, Zip
 from s2_superres.products.granules import is_tile_file
 from s2_superres.products.remote import is_url
+from s2_superres.products.signing import UNSIGNED, Signer
 
 _PRODUCT_FILE = re.compile(r"(?:MTD_MSI|S2._OPER_MTD_SAF|S2._USER_MTD_SAF)L(?:1C|2A).*\.xml")
 _NO_METADATA = "no MTD_MSIL1C.xml or MTD_MSIL2A.xml"
@@ -55,10 +56,10 @@ def holds_products(folder: Path) -> int:
         return 0
 
 
-def locate(path: Path | str) -> tuple[Container, str]:
+def locate(path: Path | str, signer: Signer = UNSIGNED) -> tuple[Container, str]:
     """Return where the files lie, and which of them the user pointed at ("" for all)."""
     if is_url(path):
-        return RemoteZip(str(path)), ""
+        return RemoteZip(str(path), signer), ""
     try:
         return _locate(Path(path))
     except OSError as error:

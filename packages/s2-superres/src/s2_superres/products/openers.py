@@ -19,6 +19,7 @@ from s2_superres.bands import BANDS, OFFSETS, Band
 from s2_superres.errors import InputError, ProductError
 from s2_superres.products.foreign import foreign, known
 from s2_superres.products.product import Product
+from s2_superres.products.remote import Sign
 
 if TYPE_CHECKING:
     from s2_superres.products.reading import Reader
@@ -48,7 +49,7 @@ class Request:
 
     granule: str | None = None
     offset: float | None = None
-    sign: Callable[[str], str] | None = None
+    sign: Sign | None = None
     level: str | None = None
 
 
@@ -163,7 +164,7 @@ def open_product(
     granule: str | None = None,
     *,
     offset: float | None = None,
-    sign: Callable[[str], str] | None = None,
+    sign: Sign | None = None,
     level: str | None = None,
 ) -> Product:
     """Open a product: see what it is, before any pixel is read.
@@ -212,7 +213,7 @@ def open_granules(
     granule: str | None = None,
     *,
     offset: float | None = None,
-    sign: Callable[[str], str] | None = None,
+    sign: Sign | None = None,
 ) -> list[Product]:
     """Open every granule of a product as a product of its own.
 

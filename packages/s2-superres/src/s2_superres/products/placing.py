@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from s2_superres.bands import BANDS
 from s2_superres.errors import ProductError
-from s2_superres.products.decoding import unreadable
-from s2_superres.products.remote import network_options
+from s2_superres.products.decoding import BlockSource
+from s2_superres.products.signing import UNSIGNED, Signer
 from s2_superres.raster.grid import PIXEL, Grid
 
 
-def raster_grid(files: Mapping[str, str], label: str) -> Grid:
+def raster_grid(files: Mapping[str, str], label: str, signer: Signer = UNSIGNED) -> Grid:
     """Return the grid of a band at 10 m, where no metadata tell it.
 
     Raises
@@ -19,9 +19,6 @@ def raster_grid(files: Mapping[str, str], label: str) -> Grid:
     ProductError
         If there is no such band, or it does not tell either.
     """
-    import rasterio
-    from rasterio.errors import RasterioError
-
     finest = [band for band in BANDS if band.resolution == PIXEL and band.name in files]
     if not finest:
         raise ProductError(
@@ -29,19 +26,17 @@ def raster_grid(files: Mapping[str, str], label: str) -> Grid:
             "complete product"
         )
     path = files[finest[0].name]
-    try:
-        with rasterio.Env(**network_options(path)), rasterio.open(path) as dataset:
-            if dataset.crs is None:
-                raise ProductError(
-                    f"{path}: has no CRS, and there are no metadata to tell it; download the "
-                    "complete product"
-                )
-            return Grid(
-                dataset.crs.to_string(),
-                dataset.transform.c,
-                dataset.transform.f,
-                dataset.height,
-                dataset.width,
+    with BlockSource(path, signer=signer) as source:
+        dataset = source.dataset
+        if dataset.crs is None:
+            raise ProductError(
+                f"{path}: has no CRS, and there are no metadata to tell it; download the "
+                "complete product"
             )
-    except RasterioError as error:
-        raise unreadable(path, str(error.__cause__ or error)) from None
+        return Grid(
+            dataset.crs.to_string(),
+            dataset.transform.c,
+            dataset.transform.f,
+            dataset.height,
+            dataset.width,
+        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from s2_superres.bands import BANDS, BY_RESOLUTION, Band
 from s2_superres.errors import ProductError
+from s2_superres.products.signing import UNSIGNED, Signer
 from s2_superres.raster.grid import Grid
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Product:
         What was found in several places or decided by pixels, and how.
     facts : dict
         What an index beside a crop says of it, such as its place and licence.
+    signer : Signer
+        What signs the links among its files before they are read.
     """
 
     path: str
@@ -89,6 +92,13 @@ class Product:
     clouds: str = ""
     decided: dict[str, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    signer: Signer = field(default=UNSIGNED, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Before it goes to another process: what signs links may not be able to.
+        for path in (self.path, *self.files.values(), self.clouds):
+            self.signer(path)
+        return self.__dict__
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -146,7 +156,8 @@ class Product:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values that JSON can hold."""
-        values = asdict(self)
+        values = asdict(replace(self, signer=UNSIGNED))
+        del values["signer"]
         if self.acquired is not None:
             values["acquired"] = self.acquired.isoformat().replace("+00:00", "Z")
         values["bounds"] = list(self.grid.bounds)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from s2_superres.errors import ProductError
 from s2_superres.products.remote import ask
+from s2_superres.products.signing import UNSIGNED, Signer
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -19,15 +21,22 @@ _AHEAD = 128 * 2**10
 class RangeFile(io.RawIOBase):
     """A file that a server sends parts of.
 
+    Parameters
+    ----------
+    url : str
+    signer : Signer, optional
+        Signs it, and again where a part is refused.
+
     Raises
     ------
     ProductError
         If it cannot be had, or the server sends no parts.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, signer: Signer = UNSIGNED) -> None:
         super().__init__()
         self.url = url
+        self._signer = signer
         self.position = 0
         found = re.fullmatch(r"bytes 0-0/(\d+)", self._part(0, 1)[1])
         if found is None:
@@ -35,13 +44,22 @@ class RangeFile(io.RawIOBase):
         self.size = int(found[1])
 
     def _part(self, start: int, stop: int) -> tuple[bytes, str]:
-        data, headers = ask(self.url, {"Range": f"bytes={start}-{stop - 1}"}, stop - start)
+        try:
+            data, headers = self._asked(start, stop)
+        except ProductError:
+            if not self._signer.renew(self.url):
+                raise
+            data, headers = self._asked(start, stop)
         told = headers.get("Content-Range")
         if told is None:
             raise ProductError(
                 f"{self.url}: the server sends no parts of files; download it and give the file"
             )
         return data, told
+
+    def _asked(self, start: int, stop: int) -> tuple[bytes, Mapping[str, str]]:
+        asked = {"Range": f"bytes={start}-{stop - 1}"}
+        return ask(self._signer(self.url), asked, stop - start, name=self.url)
 
     def readable(self) -> bool:
         """Whether it can be read."""
@@ -73,6 +91,6 @@ class RangeFile(io.RawIOBase):
         return len(data)
 
 
-def open_ranges(url: str) -> io.BufferedReader:
+def open_ranges(url: str, signer: Signer = UNSIGNED) -> io.BufferedReader:
     """Open a file behind HTTP, see `RangeFile`."""
-    return io.BufferedReader(RangeFile(url), _AHEAD)
+    return io.BufferedReader(RangeFile(url, signer), _AHEAD)

@@ -245,12 +245,12 @@ class RasterReader(Reader):
         from s2_superres.products.clouds import read_classes
 
         self.require_classification()
-        return read_classes(self.classification, self.size, area)
+        return read_classes(self.classification, self.size, area, self.product.signer)
 
 
 def _open_band(product: Product, band: Band) -> BlockSource:
     """Open a band's file, and check that it is of the size and place that the metadata tell of."""
-    source = BlockSource(product.files[band.name])
+    source = BlockSource(product.files[band.name], signer=product.signer)
     try:
         _check(source, product, band)
     except BaseException:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from s2_superres.errors import ProductError, S2SuperresError
 
 Result = TypeVar("Result")
+#: Makes the link that is read of one in a catalogue.
+Sign = Callable[[str], str]
 
 #: What GDAL reads each kind of link by.
 _FILE_SYSTEMS = {
@@ -60,10 +62,8 @@ def resolve(href: str, base: str | None) -> str:
     return str(Path(base).parent.joinpath(href))
 
 
-def gdal_path(href: str, sign: Callable[[str], str] | None = None) -> str:
-    """Return what GDAL opens for a link or path, signed where there is a hook."""
-    if sign is not None and is_url(href):
-        href = sign(href)
+def gdal_path(href: str) -> str:
+    """Return what GDAL opens for a link or path."""
     scheme, separator, rest = href.partition("://")
     if not separator:
         return href if href.startswith("/vsi") else str(Path(href).absolute())
@@ -72,6 +72,14 @@ def gdal_path(href: str, sign: Callable[[str], str] | None = None) -> str:
             f"{href}: links of {scheme}:// are not read; give https://, s3://, gs:// or az://"
         )
     return _FILE_SYSTEMS[scheme.lower()] + rest
+
+
+def link_of(path: str) -> str:
+    """Return the link that GDAL reads a path of its own from, empty if there is none."""
+    for scheme, prefix in _FILE_SYSTEMS.items():
+        if path.startswith(prefix):
+            return f"{scheme}://{path.removeprefix(prefix)}"
+    return ""
 
 
 def network_options(path: str) -> dict[str, str]:
@@ -103,7 +111,7 @@ def client_options(url: str) -> dict[str, Any]:
     return {"client_kwargs": {"timeout": ClientTimeout(total=2 * _TIMEOUT)}}
 
 
-def fetch(href: str, sign: Callable[[str], str] | None = None) -> bytes:
+def fetch(href: str, sign: Sign | None = None) -> bytes:
     """Return a small file, from a path or by HTTP; tried again where that may help.
 
     Raises
@@ -159,7 +167,7 @@ def ask(
     raise ProductError(f"{name}: cannot be fetched ({reason}); check the link and the connection")
 
 
-def read_json(source: Any, sign: Callable[[str], str] | None = None) -> dict[str, Any]:
+def read_json(source: Any, sign: Sign | None = None) -> dict[str, Any]:
     """Return what a JSON file holds, from a path or by HTTP.
 
     Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from s2_superres.errors import InputError, ProductError
 from s2_superres.products.layout import holds_products
 from s2_superres.products.openers import Source, openers
-from s2_superres.products.remote import is_url, peek_json, read_json
+from s2_superres.products.remote import Sign, is_url, peek_json, read_json
 
 #: Endings of lists of sources, one a line.
 _LISTS = (".txt", ".lst", ".list")
@@ -23,8 +23,6 @@ _FILES = (".zip", ".json", ".geojson")
 _ENDINGS = (".safe", ".zip", ".zarr", ".json", ".geojson", ".npz")
 #: How the names of our own outputs end: in a folder, or for a pattern, they are no sources.
 OUTPUT = "_10m"
-#: Makes the URL that is read from a link.
-Sign = Callable[[str], str]
 #: Of a search that is answered page by page.
 _MOST_PAGES = 10_000
 

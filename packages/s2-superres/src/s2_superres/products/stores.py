@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
-from s2_superres.errors import InstallationError, ProductError
+from s2_superres.errors import InstallationError, ProductError, S2SuperresError
 from s2_superres.products.remote import client_options, is_url, patiently
+from s2_superres.products.signing import UNSIGNED, Signer
 from s2_superres.raster.grid import Area
 
 if TYPE_CHECKING:
@@ -20,58 +21,60 @@ Result = TypeVar("Result")
 ROOTS = (".zmetadata", ".zgroup", "zarr.json")
 
 
-def open_group(path: str) -> Any:
-    """Open a store to read, wherever it lies."""
+def open_group(path: str, signer: Signer = UNSIGNED) -> Any:
+    """Open a store to read, wherever it lies; a link as it was signed last."""
     try:
         import zarr
-        from zarr.storage import FsspecStore, LocalStore, ZipStore
     except ImportError:
         raise InstallationError(
             f"{path}: EOPF products need zarr; pip install 's2-superres[zarr]'"
         ) from None
     try:
-        if is_url(path) and path.partition("?")[0].endswith(".zip"):
-            import fsspec
-
-            options = client_options(path)
-            names = fsspec.filesystem("zip", fo=path, target_options=options).find("")
-            chained = {path.partition("://")[0]: options}
-            store: Any = FsspecStore.from_url(
-                f"zip::{path}", storage_options=chained, read_only=True
-            )
-        elif is_url(path):
-            names = []
-            # What is signed is each file of the store.
-            root, _, query = path.partition("?")
-            options = client_options(path) | ({"params": dict(parse_qsl(query))} if query else {})
-            store = FsspecStore.from_url(root, storage_options=options, read_only=True)
-        elif path.endswith(".zip"):
-            with zipfile.ZipFile(path) as archive:
-                names = archive.namelist()
-            store = ZipStore(path, read_only=True)
-        else:
-            names = []
-            store = LocalStore(path, read_only=True)
+        store, names = _store(signer(path))
         return patiently(lambda: zarr.open_group(store, path=_inside(names), mode="r"), path)
     except ImportError as error:
         raise InstallationError(
             f"{path}: reading it needs {error.name}; pip install 's2-superres[zarr]'"
         ) from None
     except Exception as error:  # Stores raise whatever their libraries do.
+        reason = signer.hide(reason_of(error))
         raise ProductError(
-            f"{path}: cannot be opened as a Zarr store ({_reason(error)}); check the path or link, "
+            f"{path}: cannot be opened as a Zarr store ({reason}); check the path or link, "
             "and that it is complete"
         ) from None
 
 
-def _reason(error: Exception) -> str:
+def _store(path: str) -> tuple[Any, Iterable[str]]:
+    """Return what zarr reads of, and the names in it where it is a zip."""
+    from zarr.storage import FsspecStore, LocalStore, ZipStore
+
+    root, _, query = path.partition("?")
+    if is_url(path) and root.endswith(".zip"):
+        import fsspec
+
+        options = client_options(path)
+        names = fsspec.filesystem("zip", fo=path, target_options=options).find("")
+        chained = {path.partition("://")[0]: options}
+        return FsspecStore.from_url(f"zip::{path}", storage_options=chained, read_only=True), names
+    if is_url(path):
+        # What is signed is each file of the store.
+        options = client_options(path) | ({"params": dict(parse_qsl(query))} if query else {})
+        return FsspecStore.from_url(root, storage_options=options, read_only=True), ()
+    if path.endswith(".zip"):
+        with zipfile.ZipFile(path) as archive:
+            return ZipStore(path, read_only=True), archive.namelist()
+    return LocalStore(path, read_only=True), ()
+
+
+def reason_of(error: Exception) -> str:
+    """Return the first line of what an error says."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def unreadable(path: str, name: str, error: Exception) -> ProductError:
+def unreadable(path: str, name: str, reason: str) -> ProductError:
     """Return the error of something in a store that cannot be read."""
     cure = "check the link, and try again" if is_url(path) else "it is damaged, download it again"
-    return ProductError(f"{path}: {name} cannot be read ({_reason(error)}); {cure}")
+    return ProductError(f"{path}: {name} cannot be read ({reason}); {cure}")
 
 
 def _inside(names: Iterable[str]) -> str:
@@ -83,17 +86,32 @@ def _inside(names: Iterable[str]) -> str:
 class Store:
     """A store's arrays, by their names, and the files that they lie in.
 
+    Parameters
+    ----------
+    path : str
+    signer : Signer, optional
+        Signs it where it is a link, and again where something in it is refused.
+
     Raises
     ------
     ProductError
         If the store, or something in it, cannot be read.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._group = open_group(path)
-        self._arrays: dict[str, Any] = {}
+    def __init__(self, path: str, signer: Signer = UNSIGNED) -> None:
+        self.path, self._signer = path, signer
         self._there: dict[str, bool] = {}
+        try:
+            self._open()
+        except ProductError:
+            # Maybe what was signed before has expired.
+            if not signer.renew(path):
+                raise
+            self._open()
+
+    def _open(self) -> None:
+        self._group = open_group(self.path, self._signer)
+        self._arrays: dict[str, Any] = {}
 
     def array(self, name: str) -> Any:
         """Return an array, without its pixels."""
@@ -113,9 +131,8 @@ class Store:
         """Read pixels of an array, as they are stored."""
         import numpy as np
 
-        array = self.array(name)
         place = np.s_[area.row : area.row_stop, area.col : area.col_stop]
-        return self._ask(name, lambda: np.asarray(array[place]))
+        return self._ask(name, lambda: np.asarray(self.array(name)[place]))
 
     def files(self, name: str, area: Area) -> Iterator[tuple[str, Area]]:
         """Yield the files that pixels of an array lie in, and all pixels that each is of."""
@@ -145,5 +162,14 @@ class Store:
     def _ask(self, name: str, read: Callable[[], Result]) -> Result:
         try:
             return patiently(read, self.path)
+        except S2SuperresError:
+            raise
         except Exception as error:  # Codecs and file systems raise whatever their libraries do.
-            raise unreadable(self.path, name, error) from None
+            failed = error
+        if self._signer.renew(self.path):
+            self._open()
+            try:
+                return patiently(read, self.path)
+            except Exception as error:  # As above.
+                failed = error
+        raise unreadable(self.path, name, self._signer.hide(reason_of(failed)))

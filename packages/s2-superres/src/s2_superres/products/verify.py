@@ -81,7 +81,7 @@ def verify(product: Product, progress: Progress | None = None) -> Verified:
             f"{product.path}: cannot be verified, only products as .SAFE or .zip come with "
             "checksums; leave --verify out"
         )
-    container, _ = locate(product.path)
+    container, _ = locate(product.path, product.signer)
     told = dict(_manifest(container, product))
     zipped = isinstance(container, Zip)
     if not told and not zipped:

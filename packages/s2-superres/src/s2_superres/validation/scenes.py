@@ -15,6 +15,7 @@ from s2_superres.errors import InputError
 from s2_superres.products.crops import as_source, check_source
 from s2_superres.products.openers import Source, open_granules, open_product, open_reader
 from s2_superres.products.product import Product
+from s2_superres.products.remote import Sign
 from s2_superres.raster.grid import UNIT, Area, Bounds
 
 #: 10 m pixels; a multiple of 36, so that nothing more is cut off.
@@ -38,6 +39,8 @@ class Selection:
     side : int
         Without an area, the centre of a larger source: at most so many 10 m
         pixels along a side.
+    sign : callable, optional
+        Makes the link to read of one in a catalogue; for several jobs, a function of a module.
     """
 
     bbox: Bounds | None = None
@@ -45,6 +48,7 @@ class Selection:
     granule: str | None = None
     level: str | None = None
     side: int = LARGEST_SIDE
+    sign: Sign | None = None
 
     def __post_init__(self) -> None:
         if self.level is not None and self.level not in LEVELS:
@@ -103,11 +107,11 @@ def read_scenes(
     """
     found = [as_source(source) for source in sources]
     for source in found:
-        find_input(source)
+        find_input(source, selection.sign if selection else None)
     return (read_scene(source, selection) for source in found)
 
 
-def find_input(source: Source) -> Path:
+def find_input(source: Source, sign: Sign | None = None) -> Path:
     """Return what a source lies in: a crop, or a product's folder or zip.
 
     Raises
@@ -118,7 +122,7 @@ def find_input(source: Source) -> Path:
     source = as_source(source)
     check_source(source)
     # A product of several granules is one input, whichever of them is read.
-    return Path(open_granules(source)[0].path)
+    return Path(open_granules(source, sign=sign)[0].path)
 
 
 def read_scene(source: Source, selection: Selection | None = None) -> Scene:
@@ -132,7 +136,9 @@ def read_scene(source: Source, selection: Selection | None = None) -> Scene:
     from s2_superres.products.area import find_area
 
     selection = selection or Selection()
-    product = open_product(as_source(source), selection.granule, level=selection.level)
+    product = open_product(
+        as_source(source), selection.granule, level=selection.level, sign=selection.sign
+    )
     product.require(BANDS_10M + BANDS_20M)
     product.require_level()
     has_60m = all(band.name in product.files for band in BANDS_60M)

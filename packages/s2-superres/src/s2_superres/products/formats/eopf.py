@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,8 @@ from s2_superres.products.openers import Opener, Request
 from s2_superres.products.product import Level, Product
 from s2_superres.products.reading import Reader
 from s2_superres.products.remote import is_url, patiently
-from s2_superres.products.stores import ROOTS, Store, open_group, unreadable
+from s2_superres.products.signing import Signer
+from s2_superres.products.stores import ROOTS, Store, open_group, reason_of, unreadable
 from s2_superres.raster.grid import Area, Grid
 
 if TYPE_CHECKING:
@@ -53,15 +55,15 @@ def _recognises(source: Any) -> bool:
 
 def _open(source: Any, request: Request) -> Product:
     path = str(source).rstrip("/")
-    if request.sign is not None and is_url(path):
-        path = request.sign(path)
-    group = open_group(path)
+    signer = Signer(request.sign)
+    group = open_group(path, signer)
     try:
-        return patiently(lambda: _described(path, group, request), path)
+        product = patiently(lambda: _described(path, group, request), path)
     except (ImportError, S2SuperresError):
         raise
     except Exception as error:  # As above.
-        raise unreadable(path, "its metadata", error) from None
+        raise unreadable(path, "its metadata", signer.hide(reason_of(error))) from None
+    return replace(product, signer=signer)
 
 
 def _described(path: str, group: Any, request: Request) -> Product:
@@ -220,7 +222,7 @@ class EopfReader(Reader):
 
     def __init__(self, product: Product, bands: Iterable[Band] = BANDS) -> None:
         super().__init__(product, bands)
-        self._store = Store(product.path)
+        self._store = Store(product.path, product.signer)
         self._complete = Completeness(self._store, product)
         for band in self.bands:
             self._store.array(product.files[band.name])

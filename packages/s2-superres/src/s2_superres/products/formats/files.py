@@ -19,6 +19,7 @@ from s2_superres.products.placing import raster_grid
 from s2_superres.products.product import Product
 from s2_superres.products.reading import RasterReader
 from s2_superres.products.remote import gdal_path, peek_json, resolve
+from s2_superres.products.signing import Signer
 
 _EXAMPLE = '{"level": "L2A", "offset": -1000, "B02": "B02.tif", "B05": "B05.tif", ...}'
 _KEYS = {
@@ -56,8 +57,9 @@ def _open(source: Any, request: Request) -> Product:
     level = given.get("level")
     if level not in ("L1C", "L2A"):
         raise ProductError(f"{label}: level is {level!r}; say L1C or L2A, as in {_EXAMPLE}")
+    signer = Signer(request.sign)
     hrefs = {
-        band.name: gdal_path(resolve(files[band.name], base), request.sign)
+        band.name: gdal_path(resolve(files[band.name], base))
         for band in BANDS
         if band.name in files
     }
@@ -79,7 +81,7 @@ def _open(source: Any, request: Request) -> Product:
         acquired=_time(label, given.get("acquired")),
         spacecraft=spacecraft,
         orbit=0,
-        grid=raster_grid(hrefs, label),
+        grid=raster_grid(hrefs, label, signer),
         quantification=10000,
         offsets=dict.fromkeys((band.name for band in BANDS), offset),
         nodata=0,
@@ -88,8 +90,9 @@ def _open(source: Any, request: Request) -> Product:
         missing=missing,
         wavelengths=central_wavelengths(spacecraft),
         format="files",
-        clouds=gdal_path(resolve(str(clouds), base), request.sign) if clouds else "",
+        clouds=gdal_path(resolve(str(clouds), base)) if clouds else "",
         decided={"offset": decided},
+        signer=signer,
     )
 
 

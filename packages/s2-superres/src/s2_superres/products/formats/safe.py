@@ -23,7 +23,7 @@ from s2_superres.products.openers import Opener, Request
 from s2_superres.products.placing import raster_grid
 from s2_superres.products.product import Product
 from s2_superres.products.reading import RasterReader
-from s2_superres.products.remote import is_url
+from s2_superres.products.signing import Signer
 from s2_superres.raster.grid import UNIT, Area, Grid
 
 if TYPE_CHECKING:
@@ -89,17 +89,17 @@ class _Found:
     root: Document
     granules: list[Granule]
     pointed_at: str | None
+    signer: Signer
 
 
 def _find(path: str | Path, request: Request) -> _Found:
-    if request.sign is not None and is_url(path):
-        path = request.sign(str(path))
-    container, inside = layout.locate(path)
+    signer = Signer(request.sign)
+    container, inside = layout.locate(path, signer)
     described = layout.product_file(container, inside)
     root = Document(container, described)
     base = posixpath.dirname(described)
     there = granules.find_granules(container, base, root)
-    return _Found(container, base, root, there, granules.granule_of(inside))
+    return _Found(container, base, root, there, granules.granule_of(inside), signer)
 
 
 def _open(found: _Found, granule: Granule, offset: float | None) -> Product:
@@ -132,7 +132,7 @@ def _open(found: _Found, granule: Granule, offset: float | None) -> Product:
         acquired=metadata.acquisition_time(root),
         spacecraft=spacecraft,
         orbit=int(root.number("SENSING_ORBIT_NUMBER", default=0)),
-        grid=_grid(tile, files, container.label),
+        grid=_grid(tile, files, container.label, found.signer),
         quantification=metadata.quantification(root, level),
         offsets=offsets,
         nodata=metadata.special_value(root, "NODATA", 0),
@@ -143,12 +143,13 @@ def _open(found: _Found, granule: Granule, offset: float | None) -> Product:
         wavelengths=metadata.wavelengths(root, spacecraft),
         granule=granule.folder,
         decided=decided,
+        signer=found.signer,
     )
 
 
-def _grid(tile: Document | None, files: Mapping[str, str], label: str) -> Grid:
+def _grid(tile: Document | None, files: Mapping[str, str], label: str, signer: Signer) -> Grid:
     """Read the grid from the tile's metadata, or from a band if there are none."""
-    grid = metadata.tile_grid(tile) if tile else raster_grid(files, label)
+    grid = metadata.tile_grid(tile) if tile else raster_grid(files, label, signer)
     if grid.rows < UNIT or grid.cols < UNIT or grid.rows % UNIT or grid.cols % UNIT:
         raise ProductError(
             f"{label}: {grid.rows} x {grid.cols} pixels of 10 m are no whole number of 60 m "

@@ -24,6 +24,7 @@ from s2_superres.products.placing import raster_grid
 from s2_superres.products.product import Level, Product
 from s2_superres.products.reading import RasterReader
 from s2_superres.products.remote import fetch, gdal_path, is_url, peek_json, resolve
+from s2_superres.products.signing import Signer
 from s2_superres.raster.grid import PIXEL, Grid
 
 #: Keys of assets by what the bands show: the EO extension's common names, of 1 and 2.
@@ -57,9 +58,9 @@ def _open(source: Any, request: Request) -> Product:
     assets = _band_assets(item)
     if not assets:
         return _open_zip(item, request)
+    signer = Signer(request.sign)
     files = {
-        band: gdal_path(resolve(str(asset["href"]), item.base), request.sign)
-        for band, asset in assets.items()
+        band: gdal_path(resolve(str(asset["href"]), item.base)) for band, asset in assets.items()
     }
     missing = {
         band.name: f"{item.label}: has no asset of {band.name} at {band.resolution} m"
@@ -79,7 +80,7 @@ def _open(source: Any, request: Request) -> Product:
         acquired=_time(item),
         spacecraft=spacecraft,
         orbit=_orbit(item),
-        grid=_grid(item, assets) or raster_grid(files, item.label),
+        grid=_grid(item, assets) or raster_grid(files, item.label, signer),
         quantification=10000,
         offsets={},
         nodata=0,
@@ -90,7 +91,8 @@ def _open(source: Any, request: Request) -> Product:
         if described
         else central_wavelengths(spacecraft),
         format="stac",
-        clouds=gdal_path(resolve(scl, item.base), request.sign) if scl else "",
+        signer=signer,
+        clouds=gdal_path(resolve(scl, item.base)) if scl else "",
     )
     return _with_offsets(product, item, assets, described, note, request)
 

@@ -154,22 +154,7 @@ def train(
         if start and not found:
             # The best may be what was there before.
             run.validate()
-        with Prefetch(sampler, state.step, steps) as batches, stop_asked() as stop:
-            for step, batch in batches:
-                loss = run.advance(step, batch)
-                score = None
-                if state.step % config.validate_every == 0 or state.step == steps:
-                    score = run.validate()
-                # Before the report: its terminal may be the one that was closed.
-                if stop() and state.step < steps:
-                    run.checkpoint()
-                    raise TrainingStopped(
-                        f"stopped by {stop()} after step {state.step} of {steps}; "
-                        f"go on with --resume --out {folder}",
-                        signal.Signals[stop()].value,
-                    )
-                if report:
-                    report(state.step, steps, loss, score)
+        run.take_steps(sampler, report)
         run.finish()
     return _result(folder, state)
 
@@ -245,6 +230,32 @@ class _Run:
     def __post_init__(self) -> None:
         self._clock = time.monotonic()
         self._log = TrainingLog(self.folder)
+
+    def take_steps(self, sampler: Sampler, report: Report | None) -> None:
+        """Take those that are left.
+
+        Raises
+        ------
+        TrainingStopped
+            On a signal, after a checkpoint.
+        """
+        state, steps = self.state, self.steps
+        with Prefetch(sampler, state.step, steps) as batches, stop_asked() as stop:
+            for step, batch in batches:
+                loss = self.advance(step, batch)
+                score = None
+                if state.step % self.config.validate_every == 0 or state.step == steps:
+                    score = self.validate()
+                # Before the report: its terminal may be the one that was closed.
+                if stop() and state.step < steps:
+                    self.checkpoint()
+                    raise TrainingStopped(
+                        f"stopped by {stop()} after step {state.step} of {steps}; "
+                        f"go on with --resume --out {self.folder}",
+                        signal.Signals[stop()].value,
+                    )
+                if report:
+                    report(state.step, steps, loss, score)
 
     def advance(self, step: int, batch: Batch) -> float:
         """Take a step; return its loss in DN."""

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from s2_superres.errors import S2SuperresError, TrainingError
 from s2_superres.patches.patchset import PatchScene, PatchSet
-from s2_superres.raster.degradation import degrade
 from s2_superres.raster.radiometry import SCALE
 
 Array = NDArray[np.float32]
@@ -249,7 +248,8 @@ def _from_above(arrays: list[Array], rng: np.random.Generator) -> list[Array]:
     if resolutions[-1] == 60:
         *finer, coarse, target = arrays
         change = _BLUR_ABOVE * _laplacian(target)
-        means = np.moveaxis(degrade(np.moveaxis(change, -1, 0), 6, 0), 0, -1)
+        rows, cols, bands = coarse.shape
+        means = change.reshape(rows, 6, cols, 6, bands).mean(axis=(1, 3))
         arrays = [*finer, coarse + means, target + change]
     return [
         array * gain[_CHANNELS[resolution]] + offset[_CHANNELS[resolution]]

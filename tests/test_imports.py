@@ -233,8 +233,11 @@ def test_grids_and_windows_touch_no_files(path: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "heavy"),
     [
-        ("image_similarity_measures", {"cv2", "matplotlib", "phasepack", "rasterio", "skimage"}),
-        ("s2_superres", {"keras", "matplotlib", "tensorflow"}),
+        (
+            "image_similarity_measures",
+            {"cv2", "matplotlib", "multiprocessing", "numpy", "phasepack", "rasterio", "skimage"},
+        ),
+        ("s2_superres", {"keras", "matplotlib", "multiprocessing", "numpy", "tensorflow"}),
     ],
 )
 def test_a_command_asks_for_help_without_the_heavy_libraries(package: str, heavy: set[str]) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +16,8 @@ from .interrupts import Hold, Interrupted
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from image_similarity_measures.report.report import Failure, Report
 
 ERRORS = ImageSimilarityError, OSError, MemoryError
@@ -194,6 +193,11 @@ def _by_processes(
 
 def _pool(tasks: Sequence[Task], scoring: Scoring, jobs: int) -> Iterator[Outcome | None]:
     """Outcomes as they come, None while none does; ends early if a worker dies."""
+    # Only where they are used: `--help` does not wait for them.
+    import multiprocessing
+    from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+    from concurrent.futures.process import BrokenProcessPool
+
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     with Hold() as hold, ProcessPoolExecutor(jobs, context, _begin_worker, (stop,)) as pool:

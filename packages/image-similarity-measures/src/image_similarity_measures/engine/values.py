@@ -79,6 +79,7 @@ def _extremes(image: Array, low: float) -> tuple[float, float]:
     return image.min(initial=most), most
 
 
+@functools.cache
 def _least(dtype: np.dtype[Any]) -> Any:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 

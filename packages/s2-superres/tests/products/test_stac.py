@@ -20,7 +20,7 @@ import s2_superres
 from s2_superres import open_product, predict_batch, superresolve
 from s2_superres.bands import BANDS, BY_RESOLUTION, Band
 from s2_superres.cli.app import app
-from s2_superres.errors import InputError, ProductError
+from s2_superres.errors import InputError, ProductError, S2SuperresError
 from s2_superres.inference.batch import Batch
 from s2_superres.inference.plan import Options
 from s2_superres.inference.predict import predict
@@ -162,6 +162,23 @@ def test_pixels_that_do_not_tell_are_asked_about(catalogue: Callable[..., Path])
     check_pixels(product, bright)
     with pytest.raises(InputError, match=r"offset -0\.1"):
         open_product(path, offset=-0.1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["validate", "--network", "none", "--no-full-scale", "--resolution", "20"],
+        ["patches", "--count", "4", "--size", "12", "--out"],
+    ],
+)
+def test_every_command_that_asks_for_the_offset_takes_it(
+    catalogue: Callable[..., Path], tmp_path: Path, command: list[str]
+) -> None:
+    out = [str(tmp_path / "patches")] if command[-1] == "--out" else []
+    asked = [*command, *out, str(catalogue("earthsearch-v1", NEW, bright))]
+    with pytest.raises(S2SuperresError, match="say --offset -1000 or --offset 0"):
+        app(asked, standalone_mode=False)
+    app([*asked, "--offset", "0"], standalone_mode=False)
 
 
 def test_nothing_that_tells_the_offset(catalogue: Callable[..., Path], tmp_path: Path) -> None:

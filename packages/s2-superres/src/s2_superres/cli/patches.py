@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from s2_superres.cli.options import SignOption
+from s2_superres.cli.options import OffsetOption, SignOption
 from s2_superres.cli.progress import Display, RowProgress
 
 SourcesArgument = Annotated[
@@ -96,6 +96,7 @@ def patches(
     teacher: TeacherOption = None,
     validation: ValidationOption = None,
     validation_share: ShareOption = 0.25,
+    offset: OffsetOption = None,
     sign: SignOption = None,
     mixed_levels: MixedOption = False,
     skip_unusable: SkipUnusableOption = False,
@@ -120,6 +121,7 @@ def patches(
         skip_unusable,
         overwrite,
         tuple(teacher or ()),
+        offset,
         sign,
     )
     with Display(quiet=quiet) as display:

@@ -16,6 +16,7 @@ from s2_superres.cli.options import (
     ConsistentOption,
     DeviceOption,
     GranuleOption,
+    OffsetOption,
     OverwriteOption,
     SignOption,
     ThreadsOption,
@@ -26,10 +27,10 @@ from s2_superres.cli.options import (
 from s2_superres.cli.progress import Display
 
 if TYPE_CHECKING:
-    from s2_superres.products.remote import Sign
     from s2_superres.products.sources import Listed
     from s2_superres.validation.methods import Method
     from s2_superres.validation.results import Validation
+    from s2_superres.validation.scenes import Selection
 
 SourcesArgument = Annotated[
     list[str],
@@ -144,6 +145,7 @@ def validate(
     side: SideOption = 1080,
     granule: GranuleOption = None,
     level: LevelOption = None,
+    offset: OffsetOption = None,
     sign: SignOption = None,
     sigma: SigmaOption = None,
     json_file: JsonOption = None,
@@ -176,7 +178,8 @@ def validate(
         consistent=consistent,
     )
     listed = expand(sources, recursive=recursive, also=(".npz",), sign=sign)
-    _check_outputs(as_json, report, listed, methods, sign, overwrite=overwrite)
+    selection = rooms.Selection(bbox, bounds, granule, level, side, sign, offset)
+    _check_outputs(as_json, report, listed, methods, selection, overwrite=overwrite)
     settings = rooms.Settings(
         resolutions=resolutions,
         required=resolution != "all",
@@ -185,7 +188,6 @@ def validate(
         pictures=report is not None,
         compute=Compute(precision, tile, threads, device),
     )
-    selection = rooms.Selection(bbox, bounds, granule, level, side, sign)
     with Display(quiet=quiet, measured=False) as display:
         found = validate_sources(
             listed, methods, settings, selection, jobs=jobs, ledger=ledger, progress=display
@@ -198,7 +200,7 @@ def _check_outputs(
     report: Path | None,
     sources: Sequence[Listed],
     methods: Sequence[Method],
-    sign: Sign | None,
+    selection: Selection,
     *,
     overwrite: bool,
 ) -> None:
@@ -213,7 +215,7 @@ def _check_outputs(
     weights = {one.path for method in methods for one in method.networks.values()}
     outputs = [path for path in (as_json, report) if path is not None]
     if outputs:
-        protect_inputs(outputs, [*places(sources, sign), *filter(None, weights)])
+        protect_inputs(outputs, [*places(sources, selection), *filter(None, weights)])
 
 
 def _tell(

@@ -60,6 +60,8 @@ class CutOptions:
     teachers : tuple of str
         Networks whose output is taken as truth, see `patches.distillation.Teachers`. Nothing is
         degraded, and nothing is cut of places for validation.
+    offset : float, optional
+        -1000 or 0: what to add to the digital numbers, where a catalogue contradicts itself.
     sign : callable, optional
         Makes the link to read of one in a catalogue.
     """
@@ -69,6 +71,7 @@ class CutOptions:
     skip_unusable: bool = False
     overwrite: bool = False
     teachers: tuple[str, ...] = ()
+    offset: float | None = None
     sign: Sign | None = None
 
 
@@ -250,7 +253,9 @@ def _usable(
     teachers: Teachers | None,
     warn: Callable[[str], None],
 ) -> list[SceneReader | TaughtScene]:
-    found, unusable = open_scenes(sources, settings.resolution, options.sign)
+    found, unusable = open_scenes(
+        sources, settings.resolution, offset=options.offset, sign=options.sign
+    )
     reasons = list(unusable)
     kept: list[SceneReader | TaughtScene] = []
     metres = 10 if teachers else settings.resolution

@@ -83,7 +83,11 @@ class ProductScene:
 
 
 def open_scenes(
-    sources: Iterable[str | Path], resolution: int, sign: Sign | None = None
+    sources: Iterable[str | Path],
+    resolution: int,
+    *,
+    offset: float | None = None,
+    sign: Sign | None = None,
 ) -> tuple[list[SceneReader], list[str]]:
     """Open sources for cutting; pixels of products are not read yet.
 
@@ -93,6 +97,8 @@ def open_scenes(
         Products with all their granules, ``.npz`` crops, or folders of such crops. An
         ``index.csv`` beside crops with the columns file, level, split and place describes them.
     resolution : {20, 60}
+    offset : float, optional
+        -1000 or 0: what to add to the digital numbers, where a catalogue contradicts itself.
     sign : callable, optional
         Makes the link to read of one in a catalogue.
 
@@ -114,7 +120,7 @@ def open_scenes(
             if is_stand_in(path):
                 scenes.append(StandInScene(Path(path), resolution))
                 continue
-            for product in open_granules(path, sign=sign):
+            for product in open_granules(path, offset=offset, sign=sign):
                 with _noted(unusable):
                     scenes.append(ProductScene(product, resolution))
     return scenes, unusable

@@ -14,7 +14,6 @@ from s2_superres.errors import InputError, S2SuperresError, in_one_line
 from s2_superres.inference.ledger import Ledger, Outcome
 from s2_superres.inference.pool import Died, Share, run_in_processes
 from s2_superres.interrupts import stop_behind
-from s2_superres.products.remote import Sign
 from s2_superres.products.sources import Listed
 from s2_superres.validation.methods import Method
 from s2_superres.validation.results import Failure, Validation
@@ -43,11 +42,11 @@ class Scored:
     seconds: float = 0.0
 
 
-def places(sources: Iterable[Listed], sign: Sign | None = None) -> Iterator[Path]:
+def places(sources: Iterable[Listed], selection: Selection) -> Iterator[Path]:
     """Yield what the sources lie in, as far as they can be opened."""
     for listed in sources:
         try:
-            yield find_input(listed.source, sign)
+            yield find_input(listed.source, selection)
         except S2SuperresError:
             yield Path(listed.label)
 

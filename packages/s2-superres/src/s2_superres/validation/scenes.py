@@ -41,6 +41,8 @@ class Selection:
         pixels along a side.
     sign : callable, optional
         Makes the link to read of one in a catalogue; for several jobs, a function of a module.
+    offset : float, optional
+        -1000 or 0: what to add to the digital numbers, where a catalogue contradicts itself.
     """
 
     bbox: Bounds | None = None
@@ -49,6 +51,7 @@ class Selection:
     level: str | None = None
     side: int = LARGEST_SIDE
     sign: Sign | None = None
+    offset: float | None = None
 
     def __post_init__(self) -> None:
         if self.level is not None and self.level not in LEVELS:
@@ -107,11 +110,11 @@ def read_scenes(
     """
     found = [as_source(source) for source in sources]
     for source in found:
-        find_input(source, selection.sign if selection else None)
+        find_input(source, selection)
     return (read_scene(source, selection) for source in found)
 
 
-def find_input(source: Source, sign: Sign | None = None) -> Path:
+def find_input(source: Source, selection: Selection | None = None) -> Path:
     """Return what a source lies in: a crop, or a product's folder or zip.
 
     Raises
@@ -121,8 +124,9 @@ def find_input(source: Source, sign: Sign | None = None) -> Path:
     """
     source = as_source(source)
     check_source(source)
+    told = selection or Selection()
     # A product of several granules is one input, whichever of them is read.
-    return Path(open_granules(source, sign=sign)[0].path)
+    return Path(open_granules(source, offset=told.offset, sign=told.sign)[0].path)
 
 
 def read_scene(source: Source, selection: Selection | None = None) -> Scene:
@@ -137,7 +141,11 @@ def read_scene(source: Source, selection: Selection | None = None) -> Scene:
 
     selection = selection or Selection()
     product = open_product(
-        as_source(source), selection.granule, level=selection.level, sign=selection.sign
+        as_source(source),
+        selection.granule,
+        offset=selection.offset,
+        sign=selection.sign,
+        level=selection.level,
     )
     product.require(BANDS_10M + BANDS_20M)
     product.require_level()

@@ -28,7 +28,9 @@ def calibrate(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE.npz", help="Where to write.", show_default=False)
     ],
-    steps: Annotated[int, typer.Option(metavar="N", help="Of the head's training.", min=1)] = 1500,
+    steps: Annotated[
+        int, typer.Option(metavar="N", help="How often patches are drawn.", min=1)
+    ] = 500,
     batch: Annotated[int, typer.Option(metavar="N", help="Patches per step.", min=1)] = 4,
     seed: Annotated[int, typer.Option(metavar="N", help="Of what is drawn at random.", min=0)] = 0,
     overwrite: OverwriteOption = False,
@@ -48,7 +50,7 @@ def calibrate(
     warnings: list[str] = []
     with Display(quiet=quiet) as display:
 
-        def report(step: int, steps: int, loss: float) -> None:
+        def report(step: int, steps: int) -> None:
             display(f"step {step}/{steps}", step / steps)
 
         told, how = calibration.calibrate(

@@ -1,10 +1,11 @@
 """An error bar per pixel: a small head beside a network that stays as it is.
 
-From the features that the network ends with, how much detail it added and to what, the head tells
+From the features that the network ends with, how much detail it added and to what, and how much
+detail of the measured bands a local regression leaves unexplained, the head tells
 the scale b of the error at each pixel and band, as if errors had the density exp(-|e| / b) / 2b
 (Laplace). What multiple of b holds the truth in 90 % of pixels is measured on places that it was
-not trained on, see `s2_superres.training.calibration`. The head is pointwise, so it sees no farther
-than the network.
+not trained on, see `s2_superres.training.calibration`. What is unexplained tells of land unlike any
+that the head was trained on. The head is pointwise, so it sees no farther than the network.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from s2_superres.errors import WeightsError
-from s2_superres.networks.layers import Upsample
+from s2_superres.networks.layers import Injection, Upsample
 from s2_superres.networks.operators import Tensor
 from s2_superres.networks.spec import NetworkSpec
 from s2_superres.networks.weights import ERROR_FACTOR, Weights, build_with_weights, variables_of
@@ -34,15 +35,24 @@ Shape = tuple[int | None, ...]
 
 
 class Logarithms(keras.layers.Layer):
-    """Of sharpened bands, how much detail they have and how bright: (sharpened, interpolated)."""
+    """Of sharpened bands, how much detail they have, how bright they are, and what is unexplained.
+
+    Inputs are (sharpened, interpolated) or (sharpened, interpolated, unexplained).
+    """
 
     def call(self, x: list[Tensor]) -> Tensor:
-        detail = ops.log(ops.abs(x[0] - x[1]) + _FAINT)
-        return ops.concatenate([detail, ops.log(ops.maximum(x[1], 0.0) + _DARK)], axis=-1)
+        sharpened, interpolated, *unexplained = x
+        return ops.concatenate(
+            [
+                ops.log(ops.abs(sharpened - interpolated) + _FAINT),
+                ops.log(ops.maximum(interpolated, 0.0) + _DARK),
+                *(0.5 * ops.log(square + _FAINT**2) for square in unexplained),
+            ],
+            axis=-1,
+        )
 
     def compute_output_shape(self, shape: list[Shape]) -> Shape:
-        assert shape[0][-1] is not None
-        return (*shape[0][:-1], 2 * shape[0][-1])
+        return (*shape[0][:-1], sum(channels for *_, channels in shape if channels))
 
 
 class LogScale(keras.layers.Layer):
@@ -55,8 +65,8 @@ class LogScale(keras.layers.Layer):
         return shape
 
 
-def head(model: keras.Model, spec: NetworkSpec, trim: int = 0) -> Any:
-    """Return the tensor of log b, ``(batch, rows, cols, bands)``, of a new head on a network.
+def seen(model: keras.Model, spec: NetworkSpec, trim: int = 0) -> Any:
+    """Return what the head of a network looks at, a tensor ``(batch, rows, cols, channels)``.
 
     Raises
     ------
@@ -69,18 +79,37 @@ def head(model: keras.Model, spec: NetworkSpec, trim: int = 0) -> Any:
             "network"
         )
     features = model.get_layer(f"block{spec.blocks - 1}" if spec.blocks else "head").output
-    coarse = Upsample(spec.ratio, name="error_up")(model.inputs[-1])
+    # A family without a local regression has none whose rest would tell.
+    unexplained = [layer.output[1] for layer in model.layers if isinstance(layer, Injection)]
+    interpolated = [Upsample(spec.ratio)(x) for x in (model.inputs[-1], *unexplained)]
     if trim:
-        coarse = keras.layers.Cropping2D(trim, name="error_trim")(coarse)
-    bands = Logarithms(name="error_bands", dtype="float32")([model.output, coarse])
-    z = keras.layers.Concatenate(name="error_stack", dtype="float32")([features, bands])
+        interpolated = [keras.layers.Cropping2D(trim)(x) for x in interpolated]
+    bands = Logarithms(name="error_bands", dtype="float32")([model.output, *interpolated])
+    return keras.layers.Concatenate(name="error_stack", dtype="float32")([features, bands])
+
+
+def head(x: Any, spec: NetworkSpec) -> Any:
+    """Return the tensor of log b, ``(batch, rows, cols, bands)``, of a new head on what it sees."""
     z = keras.layers.Conv2D(
         _HIDDEN, 1, activation="relu", name="error_hidden", dtype="float32",
-    )(z)  # fmt: skip
+    )(x)  # fmt: skip
     z = keras.layers.Conv2D(
         len(spec.bands), 1, kernel_initializer="zeros", name="error_tail", dtype="float32"
     )(z)
     return LogScale(name="error_scale", dtype="float32")(z)
+
+
+def rescaled(
+    arrays: Mapping[str, NDArray[Any]], mean: NDArray[Any], spread: NDArray[Any]
+) -> dict[str, NDArray[Any]]:
+    """Return the variables of a head that was trained on (x - mean) / spread, for x itself."""
+    kernel = arrays["error_hidden/kernel"] / spread[:, None]
+    shift = (mean @ kernel[0, 0]).astype(np.float32)
+    return {
+        **arrays,
+        "error_hidden/kernel": kernel.astype(np.float32),
+        "error_hidden/bias": arrays["error_hidden/bias"] - shift,
+    }
 
 
 def head_arrays(arrays: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,7 +136,7 @@ def build_with_errors(
     """
     weights.require_errors()
     model = build_with_weights(weights, precision, trim)
-    log_scale = head(model, weights.spec, trim)
+    log_scale = head(seen(model, weights.spec, trim), weights.spec)
     set_head(keras.Model(model.inputs, log_scale), weights)
     return model, HalfWidth(weights.arrays[ERROR_FACTOR], name="error")(log_scale)
 

@@ -42,7 +42,7 @@ SENSOR_BLUR = {2: (0.15, 0.15, 0.15, 0.15, 0.4, 0.4), 6: (0.35, 0.0)}
 _BINOMIAL = np.array([0.25, 0.5, 0.25])
 
 
-def inject(guide: Tensor, coarse: Tensor, ratio: int) -> Tensor:
+def inject(guide: Tensor, coarse: Tensor, ratio: int) -> tuple[Tensor, Tensor]:
     """Sharpen `coarse` with the detail of `guide`.
 
     Parameters
@@ -53,13 +53,15 @@ def inject(guide: Tensor, coarse: Tensor, ratio: int) -> Tensor:
 
     Returns
     -------
-    tensor, shape (batch, rows, cols, bands)
+    sharpened : tensor, shape (batch, rows, cols, bands)
+    unexplained : tensor, shape (batch, rows / ratio, cols / ratio, bands)
+        Mean square, in the window, of the coarse detail that the guides do not tell of.
     """
     guide_coarse = degrade(guide, ratio)
     smooth = smoothing_taps(2)
     x = guide_coarse - blur(guide_coarse, smooth)
     y = coarse - blur(coarse, smooth)
-    coefficients = _regress(x, y, RIDGE_SHARE[ratio])
+    coefficients, unexplained = _regress(x, y, RIDGE_SHARE[ratio])
     detail = space_to_depth(guide - upsample(guide_coarse, ratio), ratio)
     guides = guide.shape[-1]
     phases = []
@@ -69,11 +71,14 @@ def inject(guide: Tensor, coarse: Tensor, ratio: int) -> Tensor:
     injected = depth_to_space(ops.concatenate(phases, -1), ratio)
     share = ops.convert_to_tensor(np.array(SENSOR_BLUR[ratio], np.float32))
     injected = injected + share * (blur(injected, _BINOMIAL) - injected)
-    return upsample(coarse, ratio) + injected
+    return upsample(coarse, ratio) + injected, unexplained
 
 
-def _regress(x: Tensor, y: Tensor, ridge_share: float) -> list[Tensor]:
-    """Solve the windowed normal equations; one (batch, rows, cols, bands) per guide."""
+def _regress(x: Tensor, y: Tensor, ridge_share: float) -> tuple[list[Tensor], Tensor]:
+    """Solve the windowed normal equations: per guide, and what is left, (batch, rows, cols, bands).
+
+    With A c = b, ridge included, the mean of (y - c x)^2 is that of y^2 less c b less ridge c c.
+    """
     n = x.shape[-1]
     taps = gaussian_taps(WINDOW_SIGMA, WINDOW_RADIUS)
     pairs = [(i, j) for i in range(n) for j in range(i + 1)]
@@ -86,7 +91,9 @@ def _regress(x: Tensor, y: Tensor, ridge_share: float) -> list[Tensor]:
     ridge = ridge_share * sum(a[i, i] for i in range(n)) / n + RIDGE_FLOOR
     for i in range(n):
         a[i, i] = a[i, i] + ridge
-    return _cholesky_solve(a, b)
+    c = _cholesky_solve(a, b)
+    told = sum(c[i] * (b[i] + ridge * c[i]) for i in range(n))
+    return c, ops.maximum(blur(ops.square(y), taps) - told, 0.0)
 
 
 def _cholesky_solve(a: dict[tuple[int, int], Tensor], b: list[Tensor]) -> list[Tensor]:

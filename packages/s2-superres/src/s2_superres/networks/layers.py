@@ -77,14 +77,17 @@ class Scale(keras.layers.Layer):
 
 
 class Injection(_Fixed):
-    """Local regression of the coarse bands on the fine: inputs (guide, coarse)."""
+    """Local regression of the coarse bands on the fine: inputs (guide, coarse).
 
-    def call(self, x: list[Tensor]) -> Tensor:
+    Outputs are those of `injection.inject`.
+    """
+
+    def call(self, x: list[Tensor]) -> tuple[Tensor, Tensor]:
         return inject(x[0], x[1], self.ratio)
 
-    def compute_output_shape(self, shape: list[Shape]) -> Shape:
+    def compute_output_shape(self, shape: list[Shape]) -> tuple[Shape, Shape]:
         fine, coarse = shape
-        return (*fine[:3], coarse[-1])
+        return (*fine[:3], coarse[-1]), coarse
 
 
 class Modulation(_Fixed):

@@ -30,6 +30,15 @@ Array = NDArray[np.float32]
 ENOUGH_PLACES = 10
 #: Places that are too few even for a warning: each is to be told of by others.
 _LEAST_PLACES = 3
+#: Of a patch, so many pixels teach the head: neighbours are alike.
+_PIXELS = 100
+#: Steps of its training, over pixels of all places mixed, and pixels in each.
+_LEARNING_STEPS, _LEARNING_BATCH = 2500, 2048
+#: Their brightness is changed by up to this power of e: errors grow with what a head looks at, and
+#: new land may be brighter than all that taught it.
+_GAIN = 0.5
+#: What never varies is left as it is.
+_LEAST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True)
@@ -39,13 +48,14 @@ class CalibrationSettings:
     Attributes
     ----------
     steps, batch, seed : int
+        So many times, so many patches are drawn, whose pixels teach it.
     learning_rate : float
         At its highest; it falls along a cosine to 0.
     patches : int
         Most patches per validation scene.
     """
 
-    steps: int = 1500
+    steps: int = 500
     batch: int = 4
     seed: int = 0
     learning_rate: float = 3e-3
@@ -116,7 +126,7 @@ def calibrate(
     data: Sequence[str],
     settings: CalibrationSettings | None = None,
     *,
-    report: Callable[[int, int, float], None] | None = None,
+    report: Callable[[int, int], None] | None = None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> tuple[Weights, Calibration]:
     """Add to weights a head that tells their errors.
@@ -130,7 +140,7 @@ def calibrate(
         head have not seen.
     settings : CalibrationSettings, optional
     report : callable, optional
-        Called after each step with the step, the steps in all and the loss.
+        Called after each step with the step and the steps in all.
     warn : callable, optional
         Called with a line if places are few.
 
@@ -164,10 +174,9 @@ def calibrate(
             f"calibrated by {len(places)} places: on others, error bars may hold much less or more "
             f"than {ERROR_SHARE:.0%} of the pixels; take {ENOUGH_PLACES} or more"
         )
-    model = _train_head(weights, sets, settings, report)
+    model, head = _train_head(weights, sets, settings, report)
     found = measure(place_errors(model, sets, settings), ERROR_SHARE)
-    arrays = {**weights.body, **{n: np.asarray(v) for n, v in variables_of(model).items()}}
-    arrays[ERROR_FACTOR] = np.array(found.factors, np.float32)
+    arrays = {**weights.body, **head, ERROR_FACTOR: np.array(found.factors, np.float32)}
     metadata = {**weights.metadata, "error": found.to_dict()}
     return replace(weights, arrays=arrays, metadata=metadata), found
 
@@ -176,9 +185,9 @@ def _train_head(
     weights: Weights,
     sets: Sequence[PatchSet],
     settings: CalibrationSettings,
-    report: Callable[[int, int, float], None] | None,
-) -> Any:
-    """Return a model from inputs to the output and log b, in one tensor's channels."""
+    report: Callable[[int, int], None] | None,
+) -> tuple[Any, dict[str, Any]]:
+    """Return a model from inputs to the output and log b, one tensor's channels, and the head."""
     from s2_superres.networks.weights import build_with_weights
 
     keras = quiet_keras()
@@ -186,39 +195,76 @@ def _train_head(
 
     keras.utils.set_random_seed(settings.seed)
     network = build_with_weights(weights)
-    for layer in network.layers:
-        layer.trainable = False
-    both = keras.layers.Concatenate(dtype="float32")(
-        [network.output, errorbar.head(network, weights.spec)]
+    seen = errorbar.seen(network, weights.spec)
+    pixels, errors = _look(
+        keras.Model(network.inputs, [network.output, seen]), weights, sets, settings, report
     )
+    mean, spread = pixels.mean(axis=0), pixels.std(axis=0) + _LEAST_SPREAD
+    learnt = _learn((pixels - mean) / spread, errors, weights, settings)
+    arrays = errorbar.rescaled(learnt, mean, spread)
+    log_scale = errorbar.head(seen, weights.spec)
+    both = keras.layers.Concatenate(dtype="float32")([network.output, log_scale])
     model = keras.Model(network.inputs, both)
-    optimizer = keras.optimizers.Adam(settings.learning_rate)
-    model.compile(optimizer=optimizer, loss=_likelihood)
-    sampling = Sampling(settings.batch, settings.seed, turns="none")
+    errorbar.set_head(model, replace(weights, arrays=arrays))
+    return model, arrays
+
+
+def _look(
+    model: Any,
+    weights: Weights,
+    sets: Sequence[PatchSet],
+    settings: CalibrationSettings,
+    report: Callable[[int, int], None] | None,
+) -> tuple[Array, Array]:
+    """Return what a head sees at pixels of the training places, and the absolute errors there."""
+    sampling = Sampling(settings.batch, settings.seed, turns="none", gain=_GAIN)
     sampler = Sampler(sets, sampling, support.least_size(weights.spec))
+    rng = np.random.default_rng(settings.seed)
+    pixels, errors = [], []
     with Prefetch(sampler, 0, settings.steps) as batches:
         for step, batch in batches:
-            progress = step / settings.steps
-            optimizer.learning_rate = (
-                settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-            )
-            model.reset_metrics()
-            loss = float(model.train_on_batch(batch.inputs, batch.target, batch.weights))
-            if not math.isfinite(loss):
-                raise TrainingError(f"step {step + 1}: the loss is {loss}; lower the learning rate")
+            output, seen = (np.asarray(array) for array in model.predict_on_batch(batch.inputs))
+            where = np.argwhere(batch.measured)
+            at = tuple(rng.permutation(where)[: _PIXELS * settings.batch].T)
+            pixels.append(seen[at])
+            errors.append(np.abs(output[at] - batch.target[at]))
             if report:
-                report(step + 1, settings.steps, loss)
-    return model
+                report(step + 1, settings.steps)
+    return np.concatenate(pixels), np.concatenate(errors)
 
 
-def _likelihood(target: Any, both: Any) -> Any:
+def _learn(
+    pixels: Array, errors: Array, weights: Weights, settings: CalibrationSettings
+) -> dict[str, Any]:
+    """Return the variables of a head, trained on pixels of all places mixed."""
+    import keras
+
+    from s2_superres.networks import errorbar
+
+    x = keras.Input((1, 1, pixels.shape[-1]))
+    model = keras.Model(x, errorbar.head(x, weights.spec))
+    optimizer = keras.optimizers.Adam(settings.learning_rate)
+    model.compile(optimizer=optimizer, loss=_likelihood)
+    rng = np.random.default_rng(settings.seed)
+    for step in range(_LEARNING_STEPS):
+        progress = step / _LEARNING_STEPS
+        optimizer.learning_rate = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+        some = rng.integers(len(pixels), size=_LEARNING_BATCH)
+        model.reset_metrics()
+        loss = float(model.train_on_batch(pixels[some, None, None], errors[some, None, None]))
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the error head's loss is {loss} at step {step + 1}; lower the learning rate"
+            )
+    return {name: np.asarray(variable) for name, variable in variables_of(model).items()}
+
+
+def _likelihood(errors: Any, log_scale: Any) -> Any:
     """Return the negative logarithm of Laplace's density, mean over bands, but for log 2."""
     from keras import ops
 
-    bands = both.shape[-1] // 2
-    output, log_scale = both[..., :bands], both[..., bands:]
     # Beyond a thousand scales it is no error but damage, and would rule the head.
-    distance = ops.minimum(ops.abs(target - output) * ops.exp(-log_scale), 1e3)
+    distance = ops.minimum(errors * ops.exp(-log_scale), 1e3)
     return ops.mean(log_scale + distance, axis=-1)
 
 

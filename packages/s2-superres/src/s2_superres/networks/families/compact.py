@@ -73,7 +73,7 @@ def _graph(body: Body, inputs: list[Any]) -> Any:
     interpolated = Upsample(spec.ratio, name="up")(measured)
     if spec.resolution == 20:
         half = interpolated
-    base = Injection(spec.ratio, name="injection")([guide, measured])
+    base, _ = Injection(spec.ratio, name="injection")([guide, measured])
     if not spec.trained:
         return body.trimmed(base)
     smooth = Upsample(2, name="up_smooth")(Degrade(2, name="smooth")(fine))

@@ -17,6 +17,7 @@ SUPERRES = PACKAGES / "s2-superres" / "src" / "s2_superres"
 #: The rooms of each package, and the modules beside them, from the bottom up: what each may import.
 ROOMS: dict[Path, dict[str, set[str]]] = {
     METRICS: {
+        "_version": set(),
         "errors": set(),
         "opencv": {"errors"},
         "files": {"errors"},
@@ -25,18 +26,19 @@ ROOMS: dict[Path, dict[str, set[str]]] = {
         "arrays": {"checks", "errors", "pillow"},
         "rasters": {"arrays", "checks", "errors", "files", "opencv"},
         "labelled": {"arrays", "checks", "errors"},
-        "engine": {"arrays", "checks", "errors", "labelled", "opencv"},
+        "engine": {"_version", "arrays", "checks", "errors", "labelled", "opencv"},
         "metrics": {"arrays", "checks", "engine", "errors", "opencv"},
         "scoring": {"arrays", "checks", "engine", "errors", "metrics"},
         "legacy": {"errors", "opencv", "rasters"},
         "report": {
-            "arrays", "checks", "engine", "errors", "files", "labelled", "legacy", "metrics",
-            "rasters", "scoring",
+            "_version", "arrays", "checks", "engine", "errors", "files", "labelled", "legacy",
+            "metrics", "rasters", "scoring",
         },
-        "cli": {"errors", "files", "metrics", "opencv", "report"},
+        "cli": {"_version", "errors", "files", "metrics", "opencv", "report"},
     },
     SUPERRES: {
         "_lazy": set(),
+        "_version": set(),
         "errors": set(),
         "bands": set(),
         "interrupts": set(),
@@ -48,27 +50,28 @@ ROOMS: dict[Path, dict[str, set[str]]] = {
         "networks": {"errors", "bands", "choices", "files", "raster"},
         "writers": {"errors", "bands", "files", "raster"},
         "inference": {
-            "_lazy", "errors", "bands", "choices", "interrupts", "product_folders", "files",
-            "raster", "products", "networks", "writers",
+            "_lazy", "_version", "errors", "bands", "choices", "interrupts", "product_folders",
+            "files", "raster", "products", "networks", "writers",
         },
         "patches": {
             "errors", "bands", "choices", "files", "raster", "products", "networks", "inference",
         },
         "training": {
-            "errors", "bands", "choices", "interrupts", "files", "raster", "networks", "patches",
+            "_version", "errors", "bands", "choices", "interrupts", "files", "raster", "networks",
+            "patches",
         },
         "validation": {
-            "_lazy", "errors", "bands", "choices", "interrupts", "files", "raster", "products",
-            "networks", "inference",
+            "_lazy", "_version", "errors", "bands", "choices", "interrupts", "files", "raster",
+            "products", "networks", "inference",
         },
         "cli": {
-            "errors", "bands", "choices", "interrupts", "files", "raster", "products", "networks",
-            "writers", "inference", "patches", "training", "validation",
+            "_version", "errors", "bands", "choices", "interrupts", "files", "raster", "products",
+            "networks", "writers", "inference", "patches", "training", "validation",
         },
         "testing": {"errors", "bands", "files", "raster", "products"},
     },
 }  # fmt: skip
-#: The ways in: they may import any room, and no room imports them but for the version.
+#: The ways in: they may import any room, and no room imports them.
 DOORS = {"__init__", "__main__", "evaluate", "quality_metrics"}
 #: The rooms that may import TensorFlow or Keras, most of their modules lazily.
 LEARNING = {"networks", "training"}
@@ -131,19 +134,19 @@ def test_the_reader_of_imports_sees_every_form(tmp_path: Path) -> None:
 
 
 def test_a_circle_is_seen(tmp_path: Path) -> None:
-    """In whatever form the imports are; what only asks a package for its version ties none."""
+    """In whatever form the imports are."""
     package = tmp_path / "src" / "package"
     (package / "room").mkdir(parents=True)
     for name, text in {
         "__init__": "from .room.a import A\n",
         "room/__init__": "",
         "room/a": "def f():\n    from package.room import b\n",
-        "room/b": "from package import __version__\nfrom .c import C\n",
+        "room/b": "from .c import C\n",
         "room/c": "if TYPE_CHECKING:\n    from package.room.a import A\n",
     }.items():
         (package / f"{name}.py").write_text(text)
     assert set(circle(package)) == {"package.room.a", "package.room.b", "package.room.c"}
-    (package / "room" / "c.py").write_text("from package import __version__\n")
+    (package / "room" / "c.py").write_text("")
     assert circle(package) == []
 
 
@@ -183,13 +186,13 @@ def test_a_room_imports_only_what_the_table_says(path: Path) -> None:
     inside = {
         other.split(".")[1] for other in imports(path) if other.startswith(f"{package.name}.")
     }
-    assert inside - {"__version__", room(path)} <= ROOMS[package][room(path)]
+    assert inside - {room(path)} <= ROOMS[package][room(path)]
 
 
 def circle(package: Path) -> list[str]:
     """Modules of which each is imported by the next, the last by the first; or none.
 
-    The package's own `__init__` is left out: it hands on what lies in it, and knows the version.
+    The package's own `__init__` is left out: it hands on what lies in it.
     """
     face = package / "__init__.py"
     files = {dotted(path): path for path in modules(package) if path != face}

@@ -13,6 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__
 from .errors import (
     GridMismatchError,
     ImageSimilarityError,
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from .report.comparison import compare
     from .report.report import Report, Result
     from .scoring import Options, score
-
-__version__ = "1.0.0"
 
 __all__ = [
     "METRICS",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from s2_superres._lazy import offer
+from s2_superres._version import __version__
 from s2_superres.errors import S2SuperresError
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from s2_superres.inference.dataset import open
     from s2_superres.products.openers import open_product
     from s2_superres.products.product import Product
-
-__version__ = "1.0.0"
 
 __all__ = [
     "Product",

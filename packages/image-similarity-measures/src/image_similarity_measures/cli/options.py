@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from image_similarity_measures import __version__
+from image_similarity_measures._version import __version__
 from image_similarity_measures.metrics import names
 
 

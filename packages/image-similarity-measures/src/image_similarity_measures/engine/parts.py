@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from image_similarity_measures import __version__
+from image_similarity_measures._version import __version__
 from image_similarity_measures.arrays import Block, PairSource
 from image_similarity_measures.errors import ImageSimilarityError
 

@@ -334,6 +334,6 @@ def _result(found: Score) -> Result:
 
 
 def _version() -> str:
-    from image_similarity_measures import __version__
+    from image_similarity_measures._version import __version__
 
     return __version__

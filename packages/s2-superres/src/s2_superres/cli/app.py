@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from s2_superres import __version__
+from s2_superres._version import __version__
 from s2_superres.cli.calibrate import calibrate
 from s2_superres.cli.options import Command
 from s2_superres.cli.patches import patches

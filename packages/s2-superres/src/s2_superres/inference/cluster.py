@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from s2_superres import __version__
+from s2_superres._version import __version__
 from s2_superres.errors import InputError, InstallationError, WorkerError
 from s2_superres.inference.pool import Died, Event, Share
 from s2_superres.products.openers import Source

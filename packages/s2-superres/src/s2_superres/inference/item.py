@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from s2_superres import __version__
+from s2_superres._version import __version__
 from s2_superres.bands import BY_RESOLUTION, Band
 from s2_superres.files.atomic import write_text
 from s2_superres.inference.outputs import check_item, format_of, item_path, raster_spec

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2_superres import __version__
+from s2_superres._version import __version__
 from s2_superres.choices import NO_NETWORK
 from s2_superres.errors import OutputError
 from s2_superres.files.kinds import ITEM, PNG

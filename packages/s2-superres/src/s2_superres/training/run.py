@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from s2_superres import __version__
+from s2_superres._version import __version__
 from s2_superres.errors import TrainingError, TrainingStopped
 from s2_superres.files.paths import keep_out_of_products
 from s2_superres.interrupts import stop_asked

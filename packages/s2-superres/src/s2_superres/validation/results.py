@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from s2_superres import __version__
+from s2_superres._version import __version__
 from s2_superres.bands import BY_RESOLUTION
 from s2_superres.validation.methods import Method
 from s2_superres.validation.pictures import Pictures

@@ -1,0 +1,3 @@
+"""The version, for whatever room writes or compares it."""
+
+__version__ = "1.0.0"

@@ -175,6 +175,8 @@ def must_fail(form: Form) -> bool:
     return (
         form.method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
         or len(chosen) != 1
+        # The product is named after its first tile: what is left looks like another product's.
+        or (not form.listed and there != [*form.tiles[:1], *there[1:]])
         or (form.stray and "B03" not in form.missing)
         or (not form.tile_metadata and not finest)
     )

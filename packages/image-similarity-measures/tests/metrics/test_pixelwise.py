@@ -174,7 +174,10 @@ def test_any_partition_and_merge_order_give_the_whole(images, random):
         0, 0, Span(0, rows), Span(0, cols), (rows, cols),
     )  # fmt: skip
     for empty, results in (
-        (ErrorSums(bands, with_power=True), lambda a: [*a.rmse(), *a.signal, *a.power]),
+        (
+            ErrorSums(bands, with_signal=True, with_power=True),
+            lambda a: [*a.rmse(), *a.signal, *a.power],
+        ),
         (AngleSum(), lambda a: [a.total, a.count]),
     ):
         once = empty.fresh()

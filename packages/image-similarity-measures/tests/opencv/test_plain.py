@@ -196,6 +196,7 @@ def test_arithmetic_is_opencvs(shape: tuple[int, int, int, int], factor: float) 
     a, b = image(shape), image(shape)[::-1].copy()
     np.testing.assert_array_equal(plain.absdiff(a, b), cv2.absdiff(a, b).reshape(a.shape))
     np.testing.assert_allclose(plain.mean(a), cv2.mean(a))
+    assert plain.norm(a, plain.NORM_INF) == cv2.norm(a.reshape(len(a), -1), cv2.NORM_INF)
     np.testing.assert_allclose(plain.meanStdDev(a), cv2.meanStdDev(a), rtol=1e-12, atol=1e-9)
     for name in ("accumulateProduct", "accumulateSquare"):
         totals = [np.ones(a.shape) for _ in range(2)]

@@ -23,16 +23,15 @@ class ErrorSums:
         Valid pixels.
     squares : ndarray
         Sum of squared differences, per band.
-    signal : ndarray
-        Sum of the original's values, per band.
-    power : ndarray
-        Sum of the original's squares, per band; only gathered when asked for.
+    signal, power : ndarray
+        Sums of the original's values and of their squares, per band; each only gathered when
+        asked for.
     """
 
     halo = (0, 0)
 
-    def __init__(self, bands: int, *, with_power: bool = False) -> None:
-        self.with_power = with_power
+    def __init__(self, bands: int, *, with_signal: bool = False, with_power: bool = False) -> None:
+        self.with_signal, self.with_power = with_signal, with_power
         self.count = 0
         self.squares: Array = np.zeros(bands)
         self.signal: Array = np.zeros(bands)
@@ -40,7 +39,9 @@ class ErrorSums:
 
     def fresh(self) -> Self:
         """Return an empty accumulator of the same settings."""
-        return type(self)(len(self.squares), with_power=self.with_power)
+        return type(self)(
+            len(self.squares), with_signal=self.with_signal, with_power=self.with_power
+        )
 
     def update(self, tile: Tile, out: Array | None = None) -> None:
         """Take a tile's pixels."""
@@ -52,10 +53,10 @@ class ErrorSums:
             # OpenCV's moments of up to four bands are exact for these types and several times
             # faster than NumPy's sums.
             cv2 = opencv()
-            bands = org.shape[2]
             mean, deviation = cv2.meanStdDev(cv2.absdiff(org, pred))
             self.squares += count * (mean[:, 0] ** 2 + deviation[:, 0] ** 2)
-            self.signal += count * np.array(cv2.mean(org)[:bands])
+            if self.with_signal:
+                self.signal += count * np.array(cv2.mean(org)[: org.shape[2]])
         else:
             error = difference(org, pred)
             with np.errstate(over="ignore"):
@@ -63,7 +64,8 @@ class ErrorSums:
             if not squares.all():
                 squares = _told_from_none(squares, org, pred, valid)
             self.squares += squares
-            self.signal += band_sums(org, valid)
+            if self.with_signal:
+                self.signal += band_sums(org, valid)
         if self.with_power:
             self.power += band_sums(np.square(org, dtype=np.float64), valid)
 

@@ -84,6 +84,8 @@ class Tile:
 
     def split(self, height: int, width: int) -> list[Tile]:
         """Divide the tile into smaller ones of the same block."""
+        if len(self.rows) <= height and len(self.cols) <= width:
+            return [self]
         return [
             replace(self, rows=rows, cols=cols)
             for rows in self.rows.split(height)

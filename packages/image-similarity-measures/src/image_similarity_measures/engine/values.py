@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from image_similarity_measures.checks import Array, DataRange
+from image_similarity_measures.opencv import opencv
 
 from .tiles import Tile
 
@@ -73,9 +74,11 @@ class RangeCheck:
 
 def _extremes(image: Array, low: float) -> tuple[float, float]:
     """Least and largest value; the least is not looked for where no value can be below `low`."""
+    if image.dtype in (np.uint8, np.uint16) and low <= 0:
+        # Twice as fast as NumPy's maximum.
+        cv2 = opencv()
+        return low, cv2.norm(image.reshape(len(image), -1), cv2.NORM_INF)
     most = image.max(initial=_least(image.dtype))
-    if image.dtype.kind == "u" and low <= 0:
-        return low, most
     return image.min(initial=most), most
 
 

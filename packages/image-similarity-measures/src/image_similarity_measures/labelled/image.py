@@ -21,7 +21,8 @@ _NODATA = ("_FillValue", "missing_value", "nodata", "nodatavals")
 
 def is_labelled(image: object) -> bool:
     """Whether it is an array or a dataset of xarray's, known by what it has."""
-    return all(hasattr(image, name) for name in ("dims", "coords", "attrs", "isel"))
+    # All else is known by the first of them, in next to no time.
+    return hasattr(image, "dims") and all(hasattr(image, n) for n in ("coords", "attrs", "isel"))
 
 
 def band_axis(image: Any) -> int | None:

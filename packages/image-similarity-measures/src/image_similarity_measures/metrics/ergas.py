@@ -33,6 +33,7 @@ class Settings:
 def begin(plan: Plan, settings: Settings) -> Finish:
     """Gather the squared differences, and the original's sum."""
     errors = plan.pixels(ErrorSums, plan.bands)
+    errors.with_signal = True
 
     def finish() -> Outcome:
         if not errors.count:

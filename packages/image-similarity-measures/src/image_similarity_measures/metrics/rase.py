@@ -15,6 +15,7 @@ from image_similarity_measures.engine.plan import Plan
 def begin(plan: Plan, settings: None) -> Finish:
     """Gather the squared differences, and the original's sum."""
     errors = plan.pixels(ErrorSums, plan.bands)
+    errors.with_signal = True
 
     def finish() -> Outcome:
         if not errors.count:

@@ -36,6 +36,7 @@ def begin(plan: Plan, settings: Settings) -> Finish:
     """Gather the squared differences, and the original's sum or power."""
     errors, variant = plan.pixels(ErrorSums, plan.bands), settings.variant
     errors.with_power |= variant == "supreme"
+    errors.with_signal |= variant == "lanaras"
     return lambda: Outcome.mean_of(
         errors.count, plan.area, _ratio(errors, variant), reason=errors.why_no_number()
     )

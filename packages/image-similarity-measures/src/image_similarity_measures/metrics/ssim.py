@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self, overload
 
@@ -66,6 +68,18 @@ def _swamped(means: Array, spread: Array) -> Mask:
     return np.asarray(~((spread >= _SPREAD * means) & (spread < np.inf)))
 
 
+@functools.cache
+def _kernels(window: str, size: int) -> Mapping[type, Array]:
+    """The window along one axis, for sums in float32 and in float64."""
+    offsets = np.arange(size) - size // 2
+    kernel = np.exp(-0.5 * (offsets / 1.5) ** 2) if window == "gaussian" else np.ones(size)
+    kernel /= kernel.sum()
+    # A sum of exactly 1 in float32 too, or all variances would be off in the same direction.
+    narrow = kernel.astype(np.float32).astype(np.float64)
+    narrow[size // 2] += 1 - narrow.sum()
+    return {np.float32: narrow, np.float64: kernel}
+
+
 class StructuralSimilarity(WindowMean):
     """SSIM (Wang et al. 2004, doi 10.1109/TIP.2003.819861), K1 = .01, K2 = .03.
 
@@ -89,13 +103,7 @@ class StructuralSimilarity(WindowMean):
         # a power of 2, which rounds nothing, brings it near 1.
         _, exponent = math.frexp(data_range)
         self.scale = 1.0 if abs(exponent) <= 20 else math.ldexp(1.0, min(-exponent, 1000))
-        offsets = np.arange(self.size) - self.size // 2
-        kernel = np.exp(-0.5 * (offsets / 1.5) ** 2) if window == "gaussian" else np.ones(self.size)
-        kernel /= kernel.sum()
-        # A sum of exactly 1 in float32 too, or all variances would be off in the same direction.
-        narrow = kernel.astype(np.float32).astype(np.float64)
-        narrow[self.size // 2] += 1 - narrow.sum()
-        self.kernels = {np.float32: narrow, np.float64: kernel}
+        self.kernels = _kernels(window, self.size)
         # From population to sample covariance of size^2 pixels.
         self.unbiased = 1.0 if window == "gaussian" else self.size**2 / (self.size**2 - 1)
 

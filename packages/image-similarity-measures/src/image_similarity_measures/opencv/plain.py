@@ -43,6 +43,7 @@ def dft(*_: Any, **__: Any) -> None:
 
 
 DFT_INVERSE = 1
+NORM_INF = "inf"
 
 
 def merge(planes: Sequence[Array]) -> Array:
@@ -53,6 +54,11 @@ def merge(planes: Sequence[Array]) -> Array:
 def absdiff(a: Array, b: Array) -> Array:
     """|a - b| of unsigned integers."""
     return np.where(a > b, a - b, b - a)
+
+
+def norm(image: Array, kind: str) -> float:
+    """Largest value of unsigned integers."""
+    return float(image.max())
 
 
 def mean(image: Array) -> tuple[float, ...]:

@@ -32,6 +32,9 @@ GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
 
 def install(session: nox.Session, *packages: str, groups: tuple[str, ...] = ()) -> None:
     """Install packages of this repository, not editable, and groups of requirements."""
+    # Tests start a hundred processes with TensorFlow. uv compiles nothing, and where containers
+    # ask Python to keep no bytecode, each process would compile two thousand modules anew.
+    session.env["PYTHONDONTWRITEBYTECODE"] = ""
     arguments = [f"./packages/{package}" for package in packages]
     if session.venv_backend == "uv":
         # uv would take a wheel built before the last edit from its cache, and install a member of

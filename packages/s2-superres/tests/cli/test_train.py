@@ -121,8 +121,8 @@ def test_killed_and_stopped_and_resumed_is_unbroken(data: Path, tmp_path: Path) 
     assert "stopped by SIGTERM after step" in said and "Traceback" not in said
     assert not [path for path in folder.iterdir() if path.name.endswith(".part")]
 
-    done = run("train", "--out", folder, "--resume")
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["train", "--out", str(folder), "--resume"])
+    assert done.exit_code == 0, done.output
     for name in ("best.npz", "last.npz"):
         whole, resumed = load_weights(tmp_path / "whole" / name), load_weights(folder / name)
         for key, array in whole.arrays.items():
@@ -222,8 +222,10 @@ def test_a_full_disk_keeps_the_last_checkpoint(data: Path, tmp_path: Path) -> No
     assert "checkpoint.npz: cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert not [path for path in folder.iterdir() if path.name.endswith(".part")]
-    done = run("train", "--out", folder, "--resume", "-q", "--steps", 8)
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(
+        app, ["train", "--out", str(folder), "--resume", "-q", "--steps", "8"]
+    )
+    assert done.exit_code == 0, done.output
 
 
 def test_the_config_beside_the_weights_repeats_them(data: Path, tmp_path: Path) -> None:

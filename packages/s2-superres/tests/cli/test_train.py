@@ -222,10 +222,10 @@ def test_a_full_disk_keeps_the_last_checkpoint(data: Path, tmp_path: Path) -> No
     assert "checkpoint.npz: cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert not [path for path in folder.iterdir() if path.name.endswith(".part")]
-    done = CliRunner().invoke(
+    resumed = CliRunner().invoke(
         app, ["train", "--out", str(folder), "--resume", "-q", "--steps", "8"]
     )
-    assert done.exit_code == 0, done.output
+    assert resumed.exit_code == 0, resumed.output
 
 
 def test_the_config_beside_the_weights_repeats_them(data: Path, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def _odd_shape(image: Array, dimensions: int, axis: int | None) -> Iterator[str]
             f"images of shape {image.shape} are taken for {rows} rows of {cols} columns with "
             f"{bands} bands; if the bands come first, say so with axis=0, and if not, with axis=-1"
         )
-    if image.dtype.kind in "uf" and image.shape[2] in (2, 4):
+    if image.shape[2] in (2, 4) and image.dtype.kind in "uf":
         full = 1 if image.dtype.kind == "f" else np.iinfo(image.dtype).max
         first, last = image[:, :, 0], image[:, :, -1]
         # Where all bands are so, none of them is alpha.

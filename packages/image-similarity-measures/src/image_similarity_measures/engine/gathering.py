@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -95,8 +94,10 @@ class Gathering:
             self.rounded = self.plan.pixels(RangeCheck, _WHOLE)
         self.finishes: dict[str, Finish] = {}
         for name, metric in request.metrics.items():
-            with self._optional(name):
+            try:
                 self.finishes[name] = metric.begin(self.plan, request.settings.get(name))
+            except InputError as error:
+                self._leave_out(name, error)
         if not self.finishes:
             raise InputError(
                 f"no metric can be computed ({'; '.join(self.notes)}); ask for others, or give "
@@ -154,10 +155,12 @@ class Gathering:
             )
         results: dict[str, Outcome] = {}
         for name, finish in self.finishes.items():
-            with self._optional(name):
+            try:
                 if self.request.metrics[name].clips and self.outside is not None:
                     notes.refuse_to_clip(name, self.outside)
                 results[name] = finish()
+            except InputError as error:
+                self._leave_out(name, error)
         self.notes += notes.on_outcomes(
             results, pixels=self.plan.area, nothing_valid=not self.valid
         )
@@ -176,15 +179,11 @@ class Gathering:
     def _map_bands(self, name: str | None) -> int:
         return self.plan.bands if name and self.request.metrics[name].band_wise else 1
 
-    @contextmanager
-    def _optional(self, name: str) -> Iterator[None]:
+    def _leave_out(self, name: str, error: InputError) -> None:
         """What cannot be computed is left out with a note, if asked for as one of all."""
-        try:
-            yield
-        except InputError as error:
-            if name not in self.request.any_of_all:
-                raise
-            self.notes.append(f"{name} is left out: {error}")
+        if name not in self.request.any_of_all:
+            raise error
+        self.notes.append(f"{name} is left out: {error}")
 
     def _data_range(self, source: PairSource, ranged: list[str]) -> DataRange:
         """Return the range asked for, or the one that integers of this width get."""

@@ -65,9 +65,10 @@ def inject(guide: Tensor, coarse: Tensor, ratio: int) -> tuple[Tensor, Tensor]:
     detail = space_to_depth(guide - upsample(guide_coarse, ratio), ratio)
     guides = guide.shape[-1]
     phases = []
-    for phase in range(ratio * ratio):
-        part = detail[..., phase * guides : (phase + 1) * guides]
-        phases.append(sum(part[..., g : g + 1] * coefficients[g] for g in range(guides)))
+    # To split is one operation; slices, one by one, take most of the time until a graph is made.
+    for part in ops.split(detail, ratio * ratio, axis=-1):
+        planes = ops.split(part, guides, axis=-1)
+        phases.append(sum(planes[g] * coefficients[g] for g in range(guides)))
     injected = depth_to_space(ops.concatenate(phases, -1), ratio)
     share = ops.convert_to_tensor(np.array(SENSOR_BLUR[ratio], np.float32))
     injected = injected + share * (blur(injected, _BINOMIAL) - injected)
@@ -82,12 +83,12 @@ def _regress(x: Tensor, y: Tensor, ridge_share: float) -> tuple[list[Tensor], Te
     n = x.shape[-1]
     taps = gaussian_taps(WINDOW_SIGMA, WINDOW_RADIUS)
     pairs = [(i, j) for i in range(n) for j in range(i + 1)]
-    products = [x[..., i : i + 1] * x[..., j : j + 1] for i, j in pairs]
-    products += [x[..., i : i + 1] * y for i in range(n)]
+    planes = ops.split(x, n, axis=-1)
+    products = [planes[i] * planes[j] for i, j in pairs]
+    products += [plane * y for plane in planes]
     means = blur(ops.concatenate(products, -1), taps)
-    a = {pair: means[..., k : k + 1] for k, pair in enumerate(pairs)}
-    bands = y.shape[-1]
-    b = [means[..., len(pairs) + i * bands : len(pairs) + (i + 1) * bands] for i in range(n)]
+    a = dict(zip(pairs, ops.split(means[..., : len(pairs)], len(pairs), axis=-1), strict=True))
+    b = ops.split(means[..., len(pairs) :], n, axis=-1)
     ridge = ridge_share * sum(a[i, i] for i in range(n)) / n + RIDGE_FLOOR
     for i in range(n):
         a[i, i] = a[i, i] + ridge

@@ -21,7 +21,7 @@ from typing import Any
 from s2_superres.networks.shipped import SHIPPED, shipped_index
 from s2_superres.networks.weights import Weights, load_weights, started_from
 from s2_superres.training.calibration import ENOUGH_PLACES
-from s2_superres.validation.table import SHOWN, number
+from s2_superres.validation.table import SHOWN, digits_of, number
 
 TARGET = Path(__file__).parents[1] / "docs" / "s2-superres" / "model-cards.md"
 #: The crop that the product which ships was cut from, too.
@@ -157,8 +157,8 @@ def scores(weights: Weights, document: Mapping[str, Any]) -> str:
     units = {metric: document["metrics"][metric]["unit"] for metric in SHOWN}
     summary = [
         [f"{metric.upper()} {units[metric]}".strip()]
-        + [mean(comparisons, name, metric, digits) for name in names]
-        for metric, digits in SHOWN.items()
+        + [mean(comparisons, name, metric, digits_of(metric)) for name in names]
+        for metric in SHOWN
     ]
     return rows(["RMSE in DN", *heads], table) + "\n" + rows(["mean of", *heads], summary)
 

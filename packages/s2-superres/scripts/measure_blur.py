@@ -120,12 +120,12 @@ def measure_tilted(crop: dict[str, NDArray[np.uint16]], resolution: int) -> list
 def covariance(root: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the matrix whose lower triangular root has these elements."""
     lower = np.array([[root[0], 0.0], [root[1], root[2]]])
-    return lower @ lower.T
+    return np.asarray(lower @ lower.T)
 
 
 def detail(band: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return what is finer than some pixels."""
-    return band - gaussian_filter(band, _WIDE)
+    return np.asarray(band - gaussian_filter(band, _WIDE))
 
 
 if __name__ == "__main__":
